@@ -1,0 +1,52 @@
+/* fs/fs.h - one mount of a home.
+ *
+ * Owns the FUSE session, its worker threads, the follower (which watches the repositories and refreshes the
+ * index) and the one thread that sends invalidations to the kernel.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fs;
+struct store;
+
+struct fs_config {
+	const char *mountpoint; /* absolute, an existing directory */
+	const char *options;    /* comma-separated mount options for libfuse, may be NULL */
+	bool allow_other;       /* implies default_permissions */
+};
+
+enum fs_outcome {
+	FS_NOT_EMPTY = 1, /* the mount point is not an empty directory */
+	FS_INSIDE_HOME,   /* the mount point is in the home, or the home below it */
+	FS_MOUNTED,       /* something is mounted there already that is not a dead mount of ours */
+	FS_NO_FUSE,       /* /dev/fuse or the right to mount is missing; said in the log */
+};
+
+/* Mounts; a dead mount of ours (ENOTCONN, type fuse.frag) in the way is detached first. 0, an outcome, or a fault. */
+int fs_mount(struct store *st, const struct fs_config *config, struct fs **ret);
+
+/* Serves until fs_stop(), an unmount from outside, or SIGTERM/SIGINT/SIGHUP. 0 or a fault. `ready` is called
+ * once the mount answers. */
+int fs_serve(struct fs *fs, void (*ready)(void *arg), void *arg);
+
+/* Ends fs_serve(); from any thread, also from a signal handler. */
+void fs_stop(struct fs *fs);
+
+/* Unmounts if that has not happened, and frees. */
+void fs_free(struct fs *fs);
+
+/* Refs, HEAD or the list of projects may have changed (`project` NULL: any): what the kernel caches of it is
+ * invalidated before this returns. Not from a FUSE worker. For verbs that the daemon carries out. */
+int fs_follow_now(struct fs *fs, const char *project);
+
+/* Called on the follower's thread after a project's refs or HEAD moved. Set before fs_serve(). */
+void fs_on_change(struct fs *fs, void (*fn)(const char *project, void *arg), void *arg);
+
+/* Requests served since the mount, in all and per FUSE opcode name, for proofs and stats. */
+struct fs_counter {
+	const char *name;
+	uint64_t n;
+};
+uint64_t fs_requests(const struct fs *fs, struct fs_counter *ret, unsigned max, unsigned *n);

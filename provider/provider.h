@@ -1,0 +1,191 @@
+/* provider/provider.h - who runs sandboxes.
+ *
+ * A provider is a small vtable; this header is the contract from which a further one can be written.
+ * `memory` is its in-process twin, `local` runs bubblewrap; wrappers forward to `next`.
+ *
+ * Calls. Every verb is asynchronous: it takes a `struct provider_call` that the caller owns and keeps
+ * alive until `done` has been called, exactly once, from inside provider_poll() (never from
+ * inside the verb). `done` gets 0, an outcome, or a fault. Each call has a deadline; when it passes, `done` gets
+ * -ETIMEDOUT and the provider forgets the call. provider_cancel() makes it -ECANCELED. There is no global
+ * state and no thread: one thread may drive thousands of sandboxes of several providers.
+ * provider_run() is the loop for callers that want to wait.
+ *
+ * Strings are borrowed for the duration of the verb's call. Ids are the provider's, printable, at
+ * most PROVIDER_ID_MAX - 1 bytes. Credentials are never in an id, an error or a log line.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct buf;
+struct clock;
+struct provider;
+
+enum { PROVIDER_ID_MAX = 64, PROVIDER_URL_MAX = 256, PROVIDER_WHY_MAX = 256 };
+
+enum provider_outcome {
+	PROVIDER_GONE = 1,    /* no such sandbox any more */
+	PROVIDER_ASLEEP,      /* stopped or paused: start or resume it first */
+	PROVIDER_BUSY,        /* in the middle of a change of state: try again soon */
+	PROVIDER_THROTTLED,   /* too many requests; `retry_ms` of the call says when, or 0 */
+	PROVIDER_OFFLINE,     /* the provider cannot be reached */
+	PROVIDER_DENIED,      /* credentials or quota */
+	PROVIDER_UNSUPPORTED, /* this provider cannot do that; see capabilities */
+	PROVIDER_REFUSED,     /* the request itself is wrong; `why` of the call says how */
+};
+
+enum provider_cap {
+	PROVIDER_CAP_AGENT = 1 << 0,      /* agent_open() works: our program runs inside */
+	PROVIDER_CAP_EXEC = 1 << 1,
+	PROVIDER_CAP_EXEC_STDIN = 1 << 2,
+	PROVIDER_CAP_GIT = 1 << 3,        /* git is known to be inside */
+	PROVIDER_CAP_TAR = 1 << 4,
+	PROVIDER_CAP_WATCH = 1 << 5,
+	PROVIDER_CAP_SNAPSHOT = 1 << 6,
+	PROVIDER_CAP_PAUSE = 1 << 7,
+	PROVIDER_CAP_PREVIEW = 1 << 8,    /* url() works */
+	PROVIDER_CAP_NETWORK = 1 << 9,    /* outgoing network can be allowed */
+};
+
+struct provider_caps {
+	unsigned flags;       /* enum provider_cap */
+	uint64_t argv_limit;  /* bytes of one exec's arguments, 0: none known */
+	uint64_t upload_limit; /* bytes of one put, 0: none known */
+};
+
+enum provider_state { PROVIDER_STARTING, PROVIDER_RUNNING, PROVIDER_STOPPED, PROVIDER_PAUSED };
+
+struct provider_sandbox {
+	char id[PROVIDER_ID_MAX];
+	enum provider_state state;
+	int64_t created; /* wall seconds */
+	int64_t expires; /* wall seconds, 0: never */
+	char label[128]; /* what create was given */
+};
+
+struct provider_spec {
+	const char *label;         /* e.g. the project's name; shown, not interpreted */
+	const char *image;         /* image or template; NULL: the provider's default */
+	const char *const *env;    /* "K=V", NULL-terminated; NULL: none */
+	uint32_t cpu_percent;      /* 100 = one core; 0: unlimited */
+	uint64_t memory_bytes, disk_bytes; /* 0: the provider's default */
+	uint32_t max_processes;
+	bool allow_network;        /* outgoing network; off by default */
+	int64_t idle_seconds, total_seconds; /* lifetimes; 0: none */
+};
+
+struct provider_call {
+	/* set by the caller */
+	void (*done)(struct provider_call *c, int result);
+	void *arg;
+	int64_t deadline_ms; /* from now; 0: the provider's default */
+	/* set by the provider before `done` */
+	int64_t retry_ms;
+	char why[PROVIDER_WHY_MAX];
+	/* the provider's own */
+	void *impl;
+};
+
+/* A command inside a sandbox. */
+struct provider_exec {
+	const char *const *argv;  /* NULL-terminated, no shell */
+	const char *cwd;          /* NULL: the sandbox's project directory */
+	const char *const *env;   /* added to the sandbox's, NULL: nothing */
+	const void *in;           /* standard input, may be NULL */
+	size_t in_len;
+	/* Output as it comes, on the polling thread; NULL: thrown away. */
+	void (*on_output)(struct provider_call *c, int fd /* 1 or 2 */, const void *data,
+			  size_t len);
+	int status;               /* set before `done`: exit status, 128 + n after signal n */
+};
+
+/* A byte stream to the agent (provider/agent/wire.h gives its frames). Non-blocking; driven by
+ * provider_poll(). */
+struct channel {
+	const struct channel_ops *ops;
+};
+
+struct channel_ops {
+	/* As send(2)/recv(2): bytes moved, 0 at the end (recv), -EAGAIN, or a fault. */
+	ssize_t (*send)(struct channel *ch, const void *data, size_t len);
+	ssize_t (*recv)(struct channel *ch, void *data, size_t len);
+	/* A descriptor that polls readable when recv may make progress, or -1 when it always may. */
+	int (*fd)(const struct channel *ch);
+	void (*close)(struct channel *ch); /* frees it */
+};
+
+typedef int (*provider_list_fn)(const struct provider_sandbox *s, void *arg);
+
+struct provider_ops {
+	const char *name;
+	void (*free)(struct provider *p);
+	/* What a sandbox of this provider can do; no request. */
+	void (*caps)(struct provider *p, struct provider_caps *ret);
+	int (*create)(struct provider *p, const struct provider_spec *spec,
+		      struct provider_sandbox *ret, struct provider_call *c);
+	int (*get)(struct provider *p, const char *id, struct provider_sandbox *ret,
+		   struct provider_call *c);
+	/* `fn` is called on the polling thread, then `done`. */
+	int (*list)(struct provider *p, provider_list_fn fn, void *arg, struct provider_call *c);
+	int (*start)(struct provider *p, const char *id, struct provider_call *c);
+	int (*stop)(struct provider *p, const char *id, struct provider_call *c);
+	int (*pause)(struct provider *p, const char *id, struct provider_call *c);
+	int (*resume)(struct provider *p, const char *id, struct provider_call *c);
+	/* Deleting what is gone already is done. */
+	int (*delete)(struct provider *p, const char *id, struct provider_call *c);
+	int (*keep_alive)(struct provider *p, const char *id, int64_t seconds,
+			  struct provider_call *c);
+	/* `x` stays the caller's and alive until `done`. */
+	int (*exec)(struct provider *p, const char *id, struct provider_exec *x,
+		    struct provider_call *c);
+	/* Whole files; `path` is absolute in the sandbox. Parents are made. Not atomic: stage under a private name. */
+	int (*put)(struct provider *p, const char *id, const char *path, const void *data,
+		   size_t len, mode_t mode, struct provider_call *c);
+	int (*fetch)(struct provider *p, const char *id, const char *path, struct buf *ret,
+		     struct provider_call *c);
+	int (*url)(struct provider *p, const char *id, uint16_t port,
+		   char ret[PROVIDER_URL_MAX], struct provider_call *c);
+	/* Opens the agent's stream; `*ret` is set before `done` gets 0. */
+	int (*agent_open)(struct provider *p, const char *id, struct channel **ret,
+			  struct provider_call *c);
+	int (*cancel)(struct provider *p, struct provider_call *c);
+	/* Makes progress and calls `done`s; waits at most `timeout_ms` (0: not at all) for something to happen, also
+	 * for input on `fds` (may be NULL). Returns how many `done`s were called, or a fault. */
+	int (*poll)(struct provider *p, const int *fds, size_t n_fds, int timeout_ms);
+};
+
+/* A NULL verb means PROVIDER_UNSUPPORTED; use the functions below, not the table. A verb returns 0 when the call is
+ * under way (`done` will come) or an outcome or fault at once (`done` will not come). */
+struct provider {
+	const struct provider_ops *ops;
+};
+
+void provider_free(struct provider *p);
+const char *provider_name(const struct provider *p);
+struct provider_caps provider_caps(struct provider *p);
+int provider_poll(struct provider *p, const int *fds, size_t n_fds, int timeout_ms);
+
+/* Runs `start(arg, call)` and polls until its `done`; returns what `done` got. `why`, when not NULL, gets the
+ * call's `why` (PROVIDER_WHY_MAX bytes). For verbs of the command line. */
+typedef int (*provider_start_fn)(struct provider *p, void *arg, struct provider_call *c);
+int provider_run(struct provider *p, provider_start_fn start, void *arg, int64_t deadline_ms,
+		 char *why);
+
+/* A sentence part for an outcome or fault: "the sandbox is gone". */
+const char *provider_words(int result);
+
+/* The built-in ones. `dir_fd` of local is the home's directory "sandboxes" and is borrowed; `home` its path.
+ * `agent` is the path of the agent program. */
+struct provider *provider_memory_new(const struct clock *clock);
+
+struct provider_local_config {
+	const char *dir;   /* absolute path of the directory that holds all sandboxes; made when missing */
+	const char *agent; /* absolute path of frag-agent */
+	const char *self;  /* absolute path of frag, run as `frag sandbox-forward …` for previews */
+	const struct clock *clock;
+};
+
+int provider_local_new(const struct provider_local_config *config, struct provider **ret);
