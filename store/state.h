@@ -30,6 +30,9 @@ struct state_sandbox {
 	struct oid base, desired, observed; /* trees; zero when unknown */
 	struct oid desired_commit;
 	int64_t created, verified;         /* wall seconds; 0 when never */
+	int64_t due;                       /* wall seconds since when it lags; 0: it does not */
+	struct oid drift;                  /* the last commit that saved the sandbox's own changes */
+	uint32_t n_kept;                   /* paths left as the sandbox has them; see sync/plan.h */
 	char error[STATE_ERROR_MAX];       /* last error, "" when none */
 };
 

@@ -16,7 +16,16 @@
  * An apply is: APPLY, then any number of FILE and REMOVE frames, then COMMIT; the agent answers
  * APPLIED or ERROR once. Until COMMIT it only writes into its staging directory; COMMIT compares the
  * current tree with `from` and, when it is equal, renames everything into place in the order
- * directories, added, modified, links, config and lockfiles, removals.
+ * directories, added, modified, links, config and lockfiles, removals. After an ERROR the agent skips the
+ * frames of that id up to its COMMIT and the stream goes on; only WIRE_E_PROTOCOL ends it. Frames are
+ * answered in order, so a VERIFY may follow a COMMIT at once: a switch is one round trip.
+ *
+ * What counts: a file, link or executable below the root that was applied, or for which ignore_path() (ignore.h) says
+ * IGNORE_NO. Everything else is not listed, hashed, compared or touched. `current` is the tree of what
+ * counts as last applied or listed. VERIFY recomputes and answers what is there now, `current` stays. A MANIFEST
+ * adopts what it lists: its tree is `current` from then on and its entries are what DRIFT compares with, so an
+ * APPLY with that tree as `from` replaces it knowingly. An epoch of zeros means that none was planted; an empty
+ * root has the tree of no entries (4b825dc6…).
  */
 #pragma once
 
