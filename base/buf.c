@@ -51,6 +51,8 @@ int buf_reserve(struct buf *b, size_t n)
 		want = b->limit;
 	if (want < 64)
 		want = 64;
+	if (want == SIZE_MAX)
+		return -ENOMEM;
 	p = realloc(b->data == nothing ? NULL : b->data, want + 1);
 	if (!p)
 		return -ENOMEM;
