@@ -12,7 +12,7 @@
 
 struct store;
 
-enum { STATE_ID_MAX = 64, STATE_ERROR_MAX = 256, STATE_PROVIDER_MAX = 32 };
+enum { STATE_ID_MAX = 64, STATE_ERROR_MAX = 256, STATE_PROVIDER_MAX = 32, STATE_RECENT_MAX = 16 };
 
 enum state_outcome {
 	STATE_MISSING = 1,
@@ -33,6 +33,8 @@ struct state_sandbox {
 	int64_t due;                       /* wall seconds since when it lags; 0: it does not */
 	struct oid drift;                  /* the last commit that saved the sandbox's own changes */
 	uint32_t n_kept;                   /* paths left as the sandbox has them; see sync/plan.h */
+	/* trees it was verified at since its epoch began, newest first, zeros at the end */
+	struct oid recent[STATE_RECENT_MAX];
 	char error[STATE_ERROR_MAX];       /* last error, "" when none */
 };
 

@@ -43,7 +43,7 @@ struct mirror_status {
 	struct state_sandbox record; /* B, D, R, last error, drift: as stored */
 	enum mirror_state state;
 	bool verified;               /* R = D was proven in this run, or stands so in the record */
-	uint32_t plan;               /* enum plan_kind of the operation under way or last done */
+	uint32_t plan;               /* enum choice_kind of the operation under way or last done */
 	uint32_t attempt;            /* tries of it so far */
 	uint64_t files_done, files_total, bytes_done, bytes_total;
 	int64_t retry_ms;            /* until the next try; 0: none is set */
