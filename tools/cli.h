@@ -26,28 +26,32 @@ struct cli {
 /* An option of a verb; parsed before its run(). Long options only as `--name VALUE`, `--name=VALUE`;
  * short ones as `-n VALUE`. `--json`, `--home`, `--help`, `-q` are everybody's. */
 struct cli_option {
-	char letter;            /* 0: none */
+	char letter; /* 0: none */
 	const char *name;
-	const char *value;      /* what the value is called in the help; NULL: a flag */
+	const char *
+		value; /* what the value is called in the help; NULL: a flag; "X,...": repeats are joined by commas */
 	const char *help;
 };
 
 struct cli_args {
-	const char *const *values;  /* one per option, in the verb's order; "" for a flag that was given, NULL when absent */
-	const char *const *pos;     /* positional arguments */
+	const char *const *
+		values; /* one per option, in the verb's order; "" for a flag that was given, NULL when absent */
+	const char *const *pos; /* positional arguments */
 	size_t n_pos;
-	const char *const *rest;    /* what followed `--`, NULL when there was none */
+	const char *const *rest; /* what followed `--`, NULL when there was none */
 	size_t n_rest;
 };
 
 struct verb {
-	const char *name;      /* "log"; with subcommands "project create" */
-	const char *synopsis;  /* "<project> [<revision>]" */
-	const char *summary;   /* one line, no full stop */
-	const char *help;      /* paragraphs for --help and the manual */
+	const char *name;                 /* "log"; with subcommands "project create" */
+	const char *synopsis;             /* "<project> [<revision>]" */
+	const char *summary;              /* one line, no full stop */
+	const char *help;                 /* paragraphs for --help and the manual */
 	const struct cli_option *options; /* ends with a NULL name; NULL: none */
-	size_t min_pos, max_pos; /* positional arguments; SIZE_MAX: any number */
+	size_t min_pos, max_pos;          /* positional arguments; SIZE_MAX: any number */
+	/* An exit status; a negative fault, which was said where it was born, counts as CLI_FAILED. */
 	int (*run)(struct cli *cli, const struct cli_args *args);
+	bool hidden; /* not in the list that `frag --help` prints */
 };
 
 /* Says `frag: <message>` and, on a line of its own, what to do next (`hint`, may be NULL). Returns CLI_FAILED. */
@@ -61,6 +65,14 @@ int cli_open_project(struct cli *cli, struct store *st, const char *name, struct
 
 /* The project meant when none is named: $PWD's place in the mount. NULL when it is not there. Free it. */
 char *cli_project_here(struct cli *cli);
+
+/* The first positional argument as a project. When it names none, or there is none, or it is ".", the project
+ * of the current directory is meant. `used` is how many arguments that took (0 or 1). 0 or an exit status. */
+int cli_project_arg(struct cli *cli, struct store *st, const struct cli_args *args,
+		    struct project **ret, size_t *used);
+
+/* Says that the arguments are wrong and how to ask for help. Returns CLI_USAGE. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A number option: false (and a message) unless it is a decimal within [min, max]. */
 bool cli_number(const char *option, const char *text, int64_t min, int64_t max, int64_t *ret);

@@ -1,0 +1,104 @@
+/* frag: the program.
+ *
+ * The map of the tree, top to bottom; each folder includes only what stands below it:
+ *
+ *	tools/     this program: one file per verb (cmd_<verb>.c), the daemon and its socket
+ *	fs/        the mount: FUSE session, inodes, invalidation
+ *	sync/      the mirror: planner, engine, journal
+ *	provider/  who runs sandboxes; provider/agent/: what runs inside one
+ *	store/     projects, fragments, index, state: all that touches git and LMDB
+ *	base/      errors, log, buffers, files, time, JSON
+ *
+ * A command line is parsed after the table below (tools/options.c), the home is found
+ * (tools/home.c) and the verb is run. `daemon` is a verb like the others: `frag mount` starts it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "tools/cli.h"
+#include "tools/closest.h"
+#include "tools/help.h"
+#include "tools/home.h"
+#include "tools/options.h"
+#include "tools/verbs.h"
+
+const struct verb *const verbs[] = {
+
+	&verb_help,
+	&verb_manual,
+	NULL,
+};
+
+enum { WHY_MAX = 1024 };
+
+static int refuse_verb(const char *word)
+{
+	CLEANUP(buf_deinit) struct buf near_words;
+	struct closest near;
+
+	if (help_group(stderr, word))
+		return CLI_USAGE;
+	buf_init(&near_words, WHY_MAX);
+	closest_init(&near, word);
+	for (const struct verb *const *v = verbs; *v; v++)
+		closest_offer(&near, (*v)->name);
+	closest_words(&near, &near_words);
+	log_err("there is no verb '%s'", word);
+	if (near.n)
+		log_err("  did you mean %s?", near_words.data);
+	else
+		log_err("  `frag help` lists the verbs");
+	return CLI_USAGE;
+}
+
+static int run_verb(const struct verb *v, const struct options *o)
+{
+	struct cli cli = {.json = o->json, .quiet = o->quiet};
+	int r;
+
+	if (o->version) {
+		help_version(stdout);
+		return CLI_DONE;
+	}
+	if (o->help || !v) {
+		if (v)
+			help_verb(stdout, v);
+		else
+			help_overview(o->help ? stdout : stderr);
+		return o->help ? CLI_DONE : CLI_USAGE;
+	}
+	r = home_find(o->home, &cli);
+	if (!r)
+		r = v->run(&cli, &o->args);
+	home_forget(&cli);
+	/* A full disk or a closed pipe must not look like success. */
+	if (fflush(stdout) && !r)
+		r = cli_refuse(NULL, "cannot write the output: %m");
+	return r < 0 ? CLI_FAILED : r;
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP(options_deinit) struct options o = {0};
+	CLEANUP(buf_deinit) struct buf why;
+	struct options_line line = {.argc = argc, .argv = argv};
+	const struct verb *v = NULL;
+
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	home_log();
+	buf_init(&why, WHY_MAX);
+	line.skip = options_skip_common(argc, argv);
+	line.n_skip = options_verb(verbs, argc, argv, line.skip, &v);
+	if (line.skip < argc && !line.n_skip)
+		return refuse_verb(argv[line.skip]);
+	if (options_parse(v, &line, &o, &why))
+		return cli_usage("%s", why.data);
+	return run_verb(v, &o);
+}
