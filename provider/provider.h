@@ -109,12 +109,21 @@ struct channel {
 };
 
 struct channel_ops {
-	/* As send(2)/recv(2): bytes moved, 0 at the end (recv), -EAGAIN, or a fault. */
+	/* As send(2)/recv(2): bytes moved, 0 at the end (recv), -EAGAIN, or a fault (silent). After send
+	 * said -EAGAIN, provider_poll() also returns when it may go on. */
 	ssize_t (*send)(struct channel *ch, const void *data, size_t len);
 	ssize_t (*recv)(struct channel *ch, void *data, size_t len);
 	/* A descriptor that polls readable when recv may make progress, or -1 when it always may. */
 	int (*fd)(const struct channel *ch);
 	void (*close)(struct channel *ch); /* frees it */
+};
+
+/* A whole file to be written; `path` is absolute in the sandbox. */
+struct provider_file {
+	const char *path;
+	const void *data; /* the caller's, alive until `done` */
+	size_t len;
+	mode_t mode;
 };
 
 typedef int (*provider_list_fn)(const struct provider_sandbox *s, void *arg);
@@ -141,9 +150,10 @@ struct provider_ops {
 	/* `x` stays the caller's and alive until `done`. */
 	int (*exec)(struct provider *p, const char *id, struct provider_exec *x,
 		    struct provider_call *c);
-	/* Whole files; `path` is absolute in the sandbox. Parents are made. Not atomic: stage under a private name. */
-	int (*put)(struct provider *p, const char *id, const char *path, const void *data,
-		   size_t len, mode_t mode, struct provider_call *c);
+	/* Parents are made. Not atomic: stage under a private name. */
+	int (*put)(struct provider *p, const char *id, const struct provider_file *file,
+		   struct provider_call *c);
+	/* Appends the file `path` (absolute in the sandbox) to `ret`. Missing: PROVIDER_REFUSED, `why` says so. */
 	int (*fetch)(struct provider *p, const char *id, const char *path, struct buf *ret,
 		     struct provider_call *c);
 	int (*url)(struct provider *p, const char *id, uint16_t port,
@@ -166,6 +176,31 @@ struct provider {
 void provider_free(struct provider *p);
 const char *provider_name(const struct provider *p);
 struct provider_caps provider_caps(struct provider *p);
+/* Has it all of these (enum provider_cap)? */
+bool provider_can(struct provider *p, unsigned caps);
+int provider_create(struct provider *p, const struct provider_spec *spec,
+		    struct provider_sandbox *ret, struct provider_call *c);
+int provider_get(struct provider *p, const char *id, struct provider_sandbox *ret,
+		 struct provider_call *c);
+int provider_list(struct provider *p, provider_list_fn fn, void *arg, struct provider_call *c);
+int provider_start(struct provider *p, const char *id, struct provider_call *c);
+int provider_stop(struct provider *p, const char *id, struct provider_call *c);
+int provider_pause(struct provider *p, const char *id, struct provider_call *c);
+int provider_resume(struct provider *p, const char *id, struct provider_call *c);
+int provider_delete(struct provider *p, const char *id, struct provider_call *c);
+int provider_keep_alive(struct provider *p, const char *id, int64_t seconds,
+			struct provider_call *c);
+int provider_exec(struct provider *p, const char *id, struct provider_exec *x,
+		  struct provider_call *c);
+int provider_put(struct provider *p, const char *id, const struct provider_file *file,
+		 struct provider_call *c);
+int provider_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,
+		   struct provider_call *c);
+int provider_url(struct provider *p, const char *id, uint16_t port, char ret[PROVIDER_URL_MAX],
+		 struct provider_call *c);
+int provider_agent_open(struct provider *p, const char *id, struct channel **ret,
+			struct provider_call *c);
+int provider_cancel(struct provider *p, struct provider_call *c);
 int provider_poll(struct provider *p, const int *fds, size_t n_fds, int timeout_ms);
 
 /* Runs `start(arg, call)` and polls until its `done`; returns what `done` got. `why`, when not NULL, gets the
