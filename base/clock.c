@@ -123,6 +123,11 @@ static bool parse_time(const char **s, int *h, int *m, int *sec)
 	return *h >= 0 && *h <= 23 && *m >= 0 && *m <= 59 && *sec >= 0 && *sec <= 60;
 }
 
+static bool is_leap(int y)
+{
+	return y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+}
+
 int clock_parse(const char *s, int64_t *t, int *tz)
 {
 	static const char len[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -135,7 +140,7 @@ int clock_parse(const char *s, int64_t *t, int *tz)
 	if (mon < 1 || mon > 12 || *s++ != '-')
 		return -EINVAL;
 	d = digits(&s, 2);
-	if (d < 1 || d > len[mon - 1])
+	if (d < 1 || d > len[mon - 1] || (mon == 2 && d == 29 && !is_leap(y)))
 		return -EINVAL;
 	if (*s == 'T' || *s == 't' || *s == ' ') {
 		s++;

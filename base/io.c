@@ -4,7 +4,8 @@
  * under a temporary name before it takes the real one, and the directory is synced after,
  * so that a power cut leaves the old file or the new one. Removal and opening go through
  * descriptors and refuse links, because directories of ours may hold names that a
- * stranger chose.
+ * stranger chose. He also chose their depth: removal holds a bounded number of descriptors, and
+ * moves what lies deeper up before it goes on.
  */
 #include "base/io.h"
 
@@ -21,6 +22,11 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+
+enum {
+	REMOVE_DEPTH_MAX = 64, /* a descriptor and a stack frame each */
+	BENEATH_TRIES = 64, /* the kernel asks to try again when a rename raced with the walk */
+};
 
 int io_write_all(int fd, const void *data, size_t len)
 {
@@ -84,13 +90,17 @@ int io_slurp_fd(int fd, struct buf *b)
 
 int io_slurp(int dirfd, const char *path, struct buf *b)
 {
-	CLEANUP(close_p) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	CLEANUP(close_p) int fd = openat(dirfd, path, flags);
+	struct stat st;
 	int r;
 
 	if (fd < 0 && errno == ENOENT)
 		return IO_MISSING;
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st))
 		return fail(-errno, "open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return fail(S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, "read '%s'", path);
 	r = io_slurp_fd(fd, b);
 	return r ? fail(r, "read '%s'", path) : 0;
 }
@@ -135,7 +145,8 @@ int io_replace(int dirfd, const char *path, const void *data, size_t len, mode_t
 	char tmp[4096];
 	int r;
 
-	if (snprintf(tmp, sizeof(tmp), "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof(tmp))
+	/* Two threads may replace the same file: each has a temporary name of its own. */
+	if (snprintf(tmp, sizeof(tmp), "%s.tmp.%ld", path, (long)gettid()) >= (int)sizeof(tmp))
 		return fail(-ENAMETOOLONG, "replace '%s'", path);
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
@@ -169,8 +180,8 @@ int io_mkdirs(int dirfd, const char *path, mode_t mode)
 	if (len >= sizeof(part))
 		return fail(-ENAMETOOLONG, "make directory '%s'", path);
 	memcpy(part, path, len + 1);
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
+	for (char *p = part; *p; p++) {
+		if (*p != '/' || p == part)
 			continue;
 		*p = '\0';
 		if (mkdirat(dirfd, part, mode) && errno != EEXIST)
@@ -187,29 +198,70 @@ int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 		.mode = flags & O_CREAT ? mode : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd;
+	long fd = -1;
 
-	do
+	for (int i = 0; i < BENEATH_TRIES; i++) {
 		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+		if (fd >= 0 || (errno != EINTR && errno != EAGAIN))
+			break;
+	}
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int remove_entries(int fd, const char *path);
+/* One removal: `top` is the directory being removed, where what lies too deep is moved to. */
+struct removal {
+	int top;
+	unsigned n_moved;
+};
 
-static int remove_one(int dirfd, const char *name)
+static int remove_entries(struct removal *rm, int fd, const char *path, unsigned depth);
+
+/* Opens a directory for reading, also one whose owner took the permission away from himself. */
+static int open_own_dir(int dirfd, const char *name)
 {
-	CLEANUP(close_p) int fd = -1;
+	const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	CLEANUP(close_p) int fd = openat(dirfd, name, O_RDONLY | flags);
+	char link[32];
+
+	if (fd >= 0 || errno != EACCES)
+		return fd < 0 ? -errno : TAKE_FD(fd);
+	fd = openat(dirfd, name, O_PATH | flags);
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fd < 0 || chmod(link, 0700))
+		return -EACCES;
+	close(TAKE_FD(fd));
+	fd = openat(dirfd, name, O_RDONLY | flags);
+	return fd < 0 ? -errno : TAKE_FD(fd);
+}
+
+static int move_up(struct removal *rm, int dirfd, const char *name)
+{
+	char to[32];
 	int r;
+
+	do {
+		(void)snprintf(to, sizeof(to), "moved-up.%u", rm->n_moved++);
+		r = renameat2(dirfd, name, rm->top, to, RENAME_NOREPLACE);
+	} while (r && errno == EEXIST);
+	return r ? fail(-errno, "move '%s' out of the depth", name) : 0;
+}
+
+static int remove_one(struct removal *rm, int dirfd, const char *name, unsigned depth)
+{
+	int fd, r;
 
 	if (!unlinkat(dirfd, name, 0) || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return fail(-errno, "remove '%s'", name);
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (!unlinkat(dirfd, name, AT_REMOVEDIR) || errno == ENOENT)
+		return 0;
+	if (depth == REMOVE_DEPTH_MAX)
+		return move_up(rm, dirfd, name);
+	fd = open_own_dir(dirfd, name);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : fail(-errno, "open directory '%s'", name);
-	r = remove_entries(TAKE_FD(fd), name);
+		return fd == -ENOENT ? 0 : fail(fd, "open directory '%s'", name);
+	r = remove_entries(rm, fd, name, depth + 1);
 	if (r)
 		return r;
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) && errno != ENOENT)
@@ -217,8 +269,8 @@ static int remove_one(int dirfd, const char *name)
 	return 0;
 }
 
-/* Takes `fd` over. Recursion is as deep as the tree; trees of ours are bounded. */
-static int remove_entries(int fd, const char *path)
+/* Takes `fd` over. */
+static int remove_entries(struct removal *rm, int fd, const char *path, unsigned depth)
 {
 	CLEANUP(closedirp) DIR *dir = fdopendir(fd);
 	struct dirent *e;
@@ -232,7 +284,7 @@ static int remove_entries(int fd, const char *path)
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		r = remove_one(fd, e->d_name);
+		r = remove_one(rm, fd, e->d_name, depth);
 		if (r)
 			return r;
 	}
@@ -241,5 +293,30 @@ static int remove_entries(int fd, const char *path)
 
 int io_remove_tree(int dirfd, const char *path)
 {
-	return remove_one(dirfd, path);
+	CLEANUP(close_p) int top = -1;
+	struct removal rm = {0};
+	unsigned was;
+	int r;
+
+	if (!unlinkat(dirfd, path, 0) || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return fail(-errno, "remove '%s'", path);
+	top = open_own_dir(dirfd, path);
+	if (top < 0)
+		return top == -ENOENT ? 0 : fail(top, "open directory '%s'", path);
+	rm.top = top;
+	do {
+		int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		was = rm.n_moved;
+		if (fd < 0)
+			return fail(-errno, "open directory '%s'", path);
+		r = remove_entries(&rm, fd, path, 0);
+		if (r)
+			return r;
+	} while (rm.n_moved != was);
+	if (unlinkat(dirfd, path, AT_REMOVEDIR) && errno != ENOENT)
+		return fail(-errno, "remove directory '%s'", path);
+	return 0;
 }

@@ -93,19 +93,24 @@ int proc_wait(pid_t pid)
 /* Moves what is there from `fd` into `b`; 1 at the end of file, 0, or a negative errno. */
 static int drain(int fd, struct buf *b)
 {
+	size_t room = b->limit - b->len < 65536 ? b->limit - b->len : 65536;
+	char probe;
 	ssize_t n;
-	int r = buf_reserve(b, 1);
+	int r = buf_reserve(b, room);
 
-	if (!r && b->cap - b->len < 4096)
-		(void)buf_reserve(b, 65536 < b->limit - b->len ? 65536 : b->limit - b->len);
 	if (r)
 		return r;
-	n = read(fd, b->data + b->len, b->cap - b->len);
+	/* A full buffer is fine as long as nothing follows. */
+	n = read(fd, room ? b->data + b->len : &probe, room ? room : 1);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
+	if (n && !room)
+		return -E2BIG;
+	if (!n)
+		return 1;
 	b->len += (size_t)n;
 	b->data[b->len] = '\0';
-	return n == 0;
+	return 0;
 }
 
 static int gather(int out, struct buf *out_buf, int err, struct buf *err_buf)

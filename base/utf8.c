@@ -50,7 +50,8 @@ static bool is_showable(const unsigned char *p, size_t n)
 	if (n == 1)
 		return p[0] >= 0x20 && p[0] != 0x7f;
 	if (n == 2)
-		return !(p[0] == 0xc2 && p[1] < 0xa0); /* C1 controls */
+		return !(p[0] == 0xc2 && p[1] < 0xa0) && /* C1 controls */
+		       !(p[0] == 0xd8 && p[1] == 0x9c);  /* Arabic letter mark */
 	if (n == 3 && p[0] == 0xe2 && p[1] == 0x80)
 		return !(p[2] >= 0x8b && p[2] <= 0x8f) && !(p[2] >= 0xa8 && p[2] <= 0xae);
 	if (n == 3 && p[0] == 0xe2 && p[1] == 0x81)
