@@ -2,7 +2,9 @@
  *
  * cJSON recurses once per level and knows no ceiling of ours, so depth is checked by a scan over
  * the text first. It also lets strings be cut short by an escaped NUL; that is refused
- * by the same scan, since a path must not end early.
+ * by the same scan, since a path must not end early. Where NULs are wanted (file contents), they
+ * travel through cJSON as the overlong form C0 80, as Java writes them: the text was proven
+ * to be UTF-8 before, so nothing else can look like that.
  */
 #include "base/json.h"
 
@@ -10,15 +12,19 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/utf8.h"
 
-static const char *scan(const char *text, size_t len)
+static const char *scan(const char *text, size_t len, size_t *n_nul)
 {
 	bool in_string = false;
 	int depth = 0;
+
+	*n_nul = 0;
 
 	if (!utf8_valid(text, len))
 		return "it is not valid UTF-8";
@@ -26,8 +32,7 @@ static const char *scan(const char *text, size_t len)
 		if (text[i] == '\0')
 			return "it holds a NUL byte";
 		if (in_string && text[i] == '\\') {
-			if (len - i > 5 && !memcmp(text + i, "\\u0000", 6))
-				return "a string holds a NUL";
+			*n_nul += len - i > 5 && !memcmp(text + i, "\\u0000", 6);
 			i++;
 		} else if (text[i] == '"') {
 			in_string = !in_string;
@@ -41,16 +46,35 @@ static const char *scan(const char *text, size_t len)
 	return NULL;
 }
 
-int json_parse(const char *text, size_t len, struct json **ret, char *why, size_t why_size)
+/* `text` with every \u0000 as C0 80; NULL when there is no memory for it. */
+static char *smuggle_nuls(const char *text, size_t *len)
 {
-	const char *wrong = scan(text, len), *end = NULL;
-	cJSON *root;
+	bool in_string = false;
+	char *out = malloc(*len);
+	size_t n = 0;
 
-	if (wrong) {
-		(void)snprintf(why, why_size, "%s", wrong);
-		return JSON_BAD;
+	for (size_t i = 0; out && i < *len; i++) {
+		if (in_string && text[i] == '\\' && *len - i > 5 &&
+		    !memcmp(text + i, "\\u0000", 6)) {
+			out[n++] = '\xc0';
+			out[n++] = '\x80';
+			i += 5;
+			continue;
+		}
+		in_string ^= text[i] == '"';
+		out[n++] = text[i];
+		if (in_string && text[i] == '\\' && i + 1 < *len)
+			out[n++] = text[++i];
 	}
-	root = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+	*len = n;
+	return out;
+}
+
+static int parse(const char *text, size_t len, struct json **ret, char *why, size_t why_size)
+{
+	const char *end = NULL;
+	cJSON *root = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+
 	if (!root) {
 		(void)snprintf(why, why_size, "not JSON at byte %zu",
 			       end ? (size_t)(end - text) : 0);
@@ -66,6 +90,69 @@ int json_parse(const char *text, size_t len, struct json **ret, char *why, size_
 	}
 	*ret = (struct json *)root;
 	return 0;
+}
+
+int json_parse(const char *text, size_t len, struct json **ret, char *why, size_t why_size)
+{
+	size_t n_nul;
+	const char *wrong = scan(text, len, &n_nul);
+
+	if (!wrong && n_nul)
+		wrong = "a string holds a NUL";
+	if (wrong) {
+		(void)snprintf(why, why_size, "%s", wrong);
+		return JSON_BAD;
+	}
+	return parse(text, len, ret, why, why_size);
+}
+
+int json_parse_nul(const char *text, size_t len, struct json **ret, char *why, size_t why_size)
+{
+	CLEANUP(free_p) char *copy = NULL;
+	size_t n_nul;
+	const char *wrong = scan(text, len, &n_nul);
+
+	if (wrong) {
+		(void)snprintf(why, why_size, "%s", wrong);
+		return JSON_BAD;
+	}
+	if (!n_nul)
+		return parse(text, len, ret, why, why_size);
+	copy = smuggle_nuls(text, &len);
+	if (!copy)
+		return -ENOMEM;
+	return parse(copy, len, ret, why, why_size);
+}
+
+const char *json_bytes(const struct json *v, struct buf *scratch, size_t *len)
+{
+	const char *s = json_str(v), *from = s, *nul;
+
+	if (!s)
+		return NULL;
+	*len = strlen(s);
+	if (!memchr(s, 0xc0, *len))
+		return s;
+	buf_clear(scratch);
+	while ((nul = strchr(from, 0xc0))) {
+		if (buf_add(scratch, from, (size_t)(nul - from)) || buf_u8(scratch, 0))
+			return NULL;
+		from = nul + 2;
+	}
+	if (buf_str(scratch, from))
+		return NULL;
+	*len = scratch->len;
+	return scratch->data;
+}
+
+bool json_number(const struct json *v, double *ret)
+{
+	const cJSON *n = (const cJSON *)v;
+
+	if (!cJSON_IsNumber(n) || !isfinite(n->valuedouble))
+		return false;
+	*ret = n->valuedouble;
+	return true;
 }
 
 void json_free(struct json *root)

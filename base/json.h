@@ -26,6 +26,17 @@ enum json_outcome {
 int json_parse(const char *text, size_t len, struct json **ret, char *why, size_t why_size);
 void json_free(struct json *root);
 
+/* The same, but strings may hold NULs ("\u0000"): their bytes are had from json_bytes() only,
+ * json_str() shows each as the two bytes C0 80, which no valid text holds. */
+int json_parse_nul(const char *text, size_t len, struct json **ret, char *why, size_t why_size);
+
+/* The exact bytes of a string, either borrowed from `v` or made in `scratch` (emptied first);
+ * NULL unless it is a string, or when `scratch` is at its ceiling. */
+const char *json_bytes(const struct json *v, struct buf *scratch, size_t *len);
+
+/* A number, however it is written. False unless it is one and finite. */
+bool json_number(const struct json *v, double *ret);
+
 /* Getters: 0, JSON_ABSENT or JSON_BAD. Strings are UTF-8 and may hold no NUL. */
 int json_get(const struct json *obj, const char *key, const struct json **ret);
 int json_get_str(const struct json *obj, const char *key, const char **ret);
@@ -34,8 +45,8 @@ int json_get_bool(const struct json *obj, const char *key, bool *ret);
 
 bool json_is_object(const struct json *v);
 bool json_is_array(const struct json *v);
-const char *json_str(const struct json *v);  /* NULL unless it is a string */
-const char *json_key(const struct json *v);  /* its name inside an object, or NULL */
+const char *json_str(const struct json *v);          /* NULL unless it is a string */
+const char *json_key(const struct json *v);          /* its name inside an object, or NULL */
 const struct json *json_first(const struct json *v); /* first child, or NULL */
 const struct json *json_next(const struct json *v);
 size_t json_count(const struct json *v);
@@ -43,8 +54,8 @@ size_t json_count(const struct json *v);
 /* A writer. Commas and quoting are its business; bytes that are not UTF-8 are written as
  * U+FFFD (callers that must be exact add a hex field). Errors stick: check json_out_end(). */
 struct json_out {
-	struct buf *buf;  /* either … */
-	FILE *file;       /* … or */
+	struct buf *buf; /* either … */
+	FILE *file;      /* … or */
 	bool comma;
 	int depth, err;
 };
