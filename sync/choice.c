@@ -13,9 +13,9 @@ enum {
 	GUESS_RTT_US = 20000,
 	GUESS_BYTES_PER_S = 10000000,
 	CPU_US_PER_CHANGE = 30,
-	FRAME_BYTES = 60,     /* header, path, id of one change */
-	REQUEST_BYTES = 500,  /* what an exec request costs beside its content */
-	PER_FILE_BATCH = 16,  /* requests in flight where each file is one */
+	FRAME_BYTES = 60,    /* header, path, id of one change */
+	REQUEST_BYTES = 500, /* what an exec request costs beside its content */
+	PER_FILE_BATCH = 16, /* requests in flight where each file is one */
 };
 
 static uint64_t predict(const struct choice_input *in, uint64_t requests, uint64_t bytes)
@@ -86,9 +86,9 @@ void choice_make(const struct choice_input *in, struct choice *ret)
 const char *choice_name(uint32_t kind)
 {
 	static const char *const names[CHOICE_KINDS] = {
-		[CHOICE_SAME] = "same",	    [CHOICE_RESIDENT] = "resident",
-		[CHOICE_STREAM] = "stream", [CHOICE_INLINE] = "inline",
-		[CHOICE_UPLOAD] = "upload", [CHOICE_TAR] = "tar",
+		[CHOICE_SAME] = "same",         [CHOICE_RESIDENT] = "resident",
+		[CHOICE_STREAM] = "stream",     [CHOICE_INLINE] = "inline",
+		[CHOICE_UPLOAD] = "upload",     [CHOICE_TAR] = "tar",
 		[CHOICE_PER_FILE] = "per-file",
 	};
 

@@ -31,7 +31,8 @@ struct pass {
 	struct plan *plan;
 	unsigned char *origin; /* per target entry */
 	size_t origin_cap, target_cap, drift_cap, actions_cap;
-	bool hold_theirs, hold_ours; /* deletions of the sandbox, of ours, are not carried over */
+	bool hold_theirs,
+		hold_ours; /* deletions of the sandbox, of ours, are not carried over */
 	uint64_t saved_bytes;
 };
 
@@ -331,7 +332,8 @@ static void act_on(struct pass *p, const struct triple *t)
 		act(p, same_content(t->r, t->d) ? PLAN_MODE : PLAN_PUT, t->d);
 }
 
-static void count_vanished(const struct plan_side *base, const struct plan_side *now, size_t *ret)
+static void count_vanished(const struct plan_side *base, const struct plan_side *now,
+			   size_t *ret)
 {
 	size_t j = 0;
 
