@@ -94,7 +94,8 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
-static int fail_v(const char *where, int err, const char *words, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static int
+fail_v(const char *where, int err, const char *words, const char *fmt, va_list ap)
 {
 	char msg[LINE_LIMIT / 4];
 
