@@ -62,13 +62,14 @@ void log_vat(enum log_level level, const char *fmt, va_list ap)
 	size_t start, n;
 	int len;
 
+	/* Before any return: scope frees it. */
+	buf_init(&line, LINE_LIMIT + 64);
 	if (level > sink.max && !(capture && level <= LOG_LEVEL_WARN))
 		return;
 	len = vsnprintf(raw, sizeof(raw), fmt, ap);
 	n = len < 0 ? 0 : (size_t)len;
 	if (n >= sizeof(raw))
 		n = sizeof(raw) - 1;
-	buf_init(&line, LINE_LIMIT + 64);
 	if (sink.stamped)
 		put_stamp(&line, level);
 	else

@@ -42,7 +42,8 @@ void project_unref(struct project *p);
 const char *project_name(const struct project *p);
 uint64_t project_id(const struct project *p);
 struct store *project_store(const struct project *p);
-int project_dir_fd(const struct project *p); /* the bare repository, borrowed */
+/* The bare repository, borrowed; opened by the first call and kept as long as the handle. -1 when it is gone. */
+int project_dir_fd(const struct project *p);
 
 /* Calls `fn` for each name in ascending byte order, until it returns non-zero, which is then
  * returned. Reads the directory only: costs nothing per project. */
@@ -65,6 +66,7 @@ int project_head(struct project *p, struct project_head *ret);
 /* Points HEAD at a branch (`refs/heads/…`) or, with `branch` NULL, detached at `commit`; durable. */
 int project_set_head(struct project *p, const char *branch, const struct oid *commit);
 
-/* The project's writer lock: taken by import, numbering and ref changes of ours. 0, PROJECT_LOCKED (only
- * without `wait`), or a fault. Release by closing `*ret`. */
+/* The project's writer lock: taken by import and other long changes of ours; not recursive, not even within
+ * a thread. Numbering has a lock of its own, so refresh_project() may be called while this one is held.
+ * 0, PROJECT_LOCKED (only without `wait`), PROJECT_GONE, or a fault. Release by closing `*ret`. */
 int project_lock(struct project *p, const char *what, bool wait, int *ret);
