@@ -71,6 +71,14 @@ char *cli_project_here(struct cli *cli);
 int cli_project_arg(struct cli *cli, struct store *st, const struct cli_args *args,
 		    struct project **ret, size_t *used);
 
+/* The commit that `rev` names in the project, with messages. 0 or an exit status. */
+struct oid;
+int cli_revision(struct project *p, const char *rev, struct oid *ret);
+
+/* Tells the daemon of this home, if one runs, that refs, HEAD or the list of projects have changed, so that its mount shows
+ * it when the verb returns. `project` NULL: any. */
+void cli_changed(struct cli *cli, const char *project);
+
 /* Says that the arguments are wrong and how to ask for help. Returns CLI_USAGE. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "store/store.h"
 #include "tools/cli.h"
 #include "tools/verbs.h"
@@ -23,8 +24,8 @@ static int run(struct cli *cli, const struct cli_args *args)
 			"use the fragfs that wrote it, or name another home with --home",
 			"the home '%s' was written by a newer fragfs", cli->home);
 	case -ENOTEMPTY:
-		return cli_refuse("name an empty or new directory with --home",
-				  "'%s' holds something that is not a home", cli->home);
+		log_err("  name an empty or new directory with --home");
+		return CLI_FAILED;
 	default:
 		return r;
 	}

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -29,7 +30,7 @@
 #include "tools/verbs.h"
 
 const struct verb *const verbs[] = {
-
+	&verb_init,
 	&verb_help,
 	&verb_manual,
 	NULL,
@@ -92,7 +93,7 @@ int main(int argc, char **argv)
 
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
-	home_log();
+	log_open(STDERR_FILENO, home_log_level(LOG_LEVEL_WARN), false);
 	buf_init(&why, WHY_MAX);
 	line.skip = options_skip_common(argc, argv);
 	line.n_skip = options_verb(verbs, argc, argv, line.skip, &v);

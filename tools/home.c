@@ -1,4 +1,4 @@
-/* Finding the home: --home, $FRAG_HOME, $XDG_DATA_HOME/fragfs, ~/.local/share/fragfs.
+/* Finding the home: --home, $FRAG_HOME, the mount we stand in, $XDG_DATA_HOME/fragfs, ~/.local/share/fragfs.
  *
  * The path is made absolute but links in it are kept: people recognise what they typed. The agent, which
  * runs inside sandboxes, is found beside the program (a build tree) or in ../libexec/fragfs (an installed one),
@@ -16,8 +16,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "tools/cli.h"
+#include "tools/here.h"
 
 static const char *env(const char *name)
 {
@@ -106,7 +106,9 @@ int home_find(const char *option, struct cli *cli)
 
 	if (option && !*option)
 		return cli_usage("--home wants a directory");
-	cli->home = named ? absolute(named) : default_home();
+	cli->home = named ? absolute(named) : here_home();
+	if (!cli->home && !named)
+		cli->home = default_home();
 	if (!cli->home)
 		return cli_refuse("name it with --home DIR or $FRAG_HOME",
 				  "no home directory is known");
@@ -122,7 +124,7 @@ void home_forget(struct cli *cli)
 	free((char *)(uintptr_t)cli->agent);
 }
 
-void home_log(void)
+enum log_level home_log_level(enum log_level otherwise)
 {
 	static const struct {
 		const char *name;
@@ -135,6 +137,7 @@ void home_log(void)
 
 	for (size_t i = 0; named && i < sizeof(levels) / sizeof(levels[0]); i++) {
 		if (!strcmp(named, levels[i].name))
-			log_open(STDERR_FILENO, levels[i].level, false);
+			return levels[i].level;
 	}
+	return otherwise;
 }

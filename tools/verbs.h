@@ -9,6 +9,9 @@ struct verb;
 /* All of them; ends with NULL. */
 extern const struct verb *const verbs[];
 
+extern const struct verb verb_daemon;
 extern const struct verb verb_help;
 extern const struct verb verb_init;
 extern const struct verb verb_manual;
+extern const struct verb verb_mount;
+extern const struct verb verb_unmount;

@@ -1,0 +1,86 @@
+/* The operations of the control socket: a table from names to functions.
+ *
+ * They run on threads of their own, several at a time, so they only call what its header allows from any thread. A refusal is
+ * logged as err: the server sends those words to the client.
+ */
+#include "tools/control_ops.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "fs/fs.h"
+#include "store/store.h"
+
+enum { COUNTERS_MAX = 64 };
+
+static int run_ping(const struct control_ops *ops, const struct json *request,
+		    struct json_out *reply)
+{
+	json_int_field(reply, "pid", getpid());
+	return 0;
+}
+
+static int run_status(const struct control_ops *ops, const struct json *request,
+		      struct json_out *reply)
+{
+	struct fs_counter counters[COUNTERS_MAX];
+	unsigned n = 0;
+	uint64_t all = fs_requests(ops->fs, counters, COUNTERS_MAX, &n);
+
+	json_int_field(reply, "pid", getpid());
+	json_str_field(reply, "home", store_home(ops->store));
+	json_str_field(reply, "mountpoint", ops->mountpoint);
+	json_int_field(reply, "requests", (int64_t)all);
+	json_key_out(reply, "by_opcode");
+	json_begin(reply, '{');
+	for (unsigned i = 0; i < n; i++)
+		json_int_field(reply, counters[i].name, (int64_t)counters[i].n);
+	json_end(reply, '}');
+	return 0;
+}
+
+static int run_follow(const struct control_ops *ops, const struct json *request,
+		      struct json_out *reply)
+{
+	const char *project = NULL;
+
+	if (json_get_str(request, "project", &project) == JSON_BAD)
+		return fail(-EINVAL, "'project' is not a name");
+	return fs_follow_now(ops->fs, project);
+}
+
+static int run_stop(const struct control_ops *ops, const struct json *request,
+		    struct json_out *reply)
+{
+	fs_stop(ops->fs);
+	return 0;
+}
+
+int control_ops_run(const struct json *request, struct json_out *reply, void *arg)
+{
+	static const struct {
+		const char *name;
+		int (*run)(const struct control_ops *, const struct json *, struct json_out *);
+	} table[] = {
+		{"follow", run_follow},
+		{"ping", run_ping},
+		{"status", run_status},
+		{"stop", run_stop},
+	};
+	const char *op = NULL;
+
+	if (json_get_str(request, "op", &op)) {
+		log_err("the request has no 'op'");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (!strcmp(table[i].name, op))
+			return table[i].run(arg, request, reply);
+	}
+	log_err("the daemon knows no operation '%s'", op);
+	return -ENOTSUP;
+}

@@ -1,0 +1,24 @@
+/* tools/control_ops.h - what can be asked of the daemon.
+ *
+ *	{"op":"ping"}                       is anybody there
+ *	{"op":"status"}                     pid, home, mount point, requests served, …
+ *	{"op":"follow","project":"shop"}    refs or HEAD moved: what the kernel caches is made true before the answer
+ *	{"op":"stop"}                       unmount, lazily if need be, and end
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct fs;
+struct json;
+struct json_out;
+struct store;
+
+struct control_ops {
+	struct store *store;
+	struct fs *fs;
+	const char *mountpoint;
+};
+
+/* A control_fn; `arg` is a struct control_ops. */
+int control_ops_run(const struct json *request, struct json_out *reply, void *arg);

@@ -1,0 +1,227 @@
+/* The daemon: one process per home, from its lock to its last file.
+ *
+ *	lock run/daemon.lock ─► log ─► socket ─► mount ─► pid file ─► engine ─► "ready" ─► serve
+ *	                                                                                     │
+ *	unlock ◄─ close the store ◄─ remove pid, socket ◄─ unmount ◄─ stop engine ◄──────────┘
+ *
+ * Threads: the mount's (fs/), one for the control socket and one for each request under way
+ * (control_server.c), one for the engine (sync/). Signals are blocked in all but the mount's, which answers
+ * SIGTERM, SIGINT and SIGHUP by unmounting. The lock is a flock: it is gone with the process however that
+ * ends, nothing has to be cleaned up after kill -9, and the pid file is for people and scripts only.
+ *
+ * Until the mount answers, what goes wrong is sent through `ready_fd` to the command that started us; from then on
+ * everything is said in run/log.
+ */
+#include "tools/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "fs/fs.h"
+#include "store/store.h"
+#include "tools/cli.h"
+#include "tools/control_ops.h"
+#include "tools/control_server.h"
+#include "tools/home.h"
+
+enum {
+	LOG_KEPT = 8 << 20, /* a larger log becomes log.1 at the next start */
+	PATIENCE_MS = 10000,
+};
+
+struct daemon {
+	struct cli *cli;
+	const struct daemon_config *config;
+	struct store *store;
+	struct fs *fs;
+	struct control_server *server;
+	struct control_ops ops;
+	int lock, log;
+	struct buf words; /* what went wrong before the mount answered */
+};
+
+static void tell(struct daemon *d, const char *words, size_t len)
+{
+	if (d->config->ready_fd < 0)
+		return;
+	(void)io_write_all(d->config->ready_fd, words, len);
+	close(d->config->ready_fd);
+}
+
+static int take_lock(struct daemon *d)
+{
+	int run = store_run_fd(d->store);
+	char what[3072], holder[4096];
+	int r;
+
+	(void)snprintf(what, sizeof(what), "serves %s", d->config->mountpoint);
+	r = lock_take(run, "daemon.lock", what, false, &d->lock);
+	if (r != LOCK_HELD)
+		return r;
+	lock_holder(run, "daemon.lock", holder, sizeof(holder));
+	return cli_refuse(
+		"one daemon serves a home: use that mount, or `frag unmount` it first",
+		"this home has a daemon already: process %s", holder);
+}
+
+static int open_log(struct daemon *d)
+{
+	int run = store_run_fd(d->store);
+	struct stat st;
+
+	if (d->config->ready_fd < 0)
+		return 0;
+	if (!fstatat(run, "log", &st, AT_SYMLINK_NOFOLLOW) && st.st_size > LOG_KEPT)
+		(void)renameat(run, "log", run, "log.1");
+	d->log = openat(run, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+			0600);
+	if (d->log < 0)
+		return fail(-errno, "open the log in '%s/run'", d->cli->home);
+	log_open(d->log, home_log_level(LOG_LEVEL_INFO), true);
+	return 0;
+}
+
+/* From here on nobody reads our terminal; what libraries print goes to the log. */
+static void leave_terminal(const struct daemon *d)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (d->log < 0)
+		return;
+	if (null >= 0) {
+		(void)dup2(null, STDIN_FILENO);
+		close(null);
+	}
+	(void)dup2(d->log, STDOUT_FILENO);
+	(void)dup2(d->log, STDERR_FILENO);
+}
+
+static int refuse_mount(const struct daemon *d, int r)
+{
+	const char *at = d->config->mountpoint;
+
+	switch (r) {
+	case FS_NOT_EMPTY:
+		return cli_refuse("name an empty directory; what it holds would be hidden",
+				  "'%s' is not an empty directory", at);
+	case FS_INSIDE_HOME:
+		return cli_refuse("name a directory outside of it",
+				  "'%s' lies in the home '%s', or the home in it", at,
+				  d->cli->home);
+	case FS_MOUNTED:
+		return cli_refuse(
+			"`frag unmount` or umount that first, or name another directory",
+			"something is mounted on '%s' already", at);
+	case FS_NO_FUSE:
+		return cli_refuse("it needs /dev/fuse, and fusermount3 (package fuse3) or root",
+				  "nothing can be mounted here");
+	default:
+		return r;
+	}
+}
+
+static int write_pid(struct daemon *d)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+	return io_replace(store_run_fd(d->store), "daemon.pid", text, (size_t)n, 0600);
+}
+
+static int start_control(struct daemon *d)
+{
+	const struct control_config config = {
+		.run_fd = store_run_fd(d->store),
+		.patience_ms = PATIENCE_MS,
+		.fn = control_ops_run,
+		.arg = &d->ops,
+	};
+
+	d->ops = (struct control_ops){
+		.store = d->store, .fs = d->fs, .mountpoint = d->config->mountpoint};
+	return control_server_start(&config, &d->server);
+}
+
+/* As root everything that needs privileges has them already; an ordinary user still needs the set-uid
+ * fusermount3 to unmount, so there it would do harm. */
+static void harden(void)
+{
+	if (!geteuid())
+		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int begin(struct daemon *d)
+{
+	const struct fs_config config = {.mountpoint = d->config->mountpoint,
+					 .options = d->config->options,
+					 .allow_other = d->config->allow_other};
+	int r = cli_open_store(d->cli, &d->store);
+
+	if (!r)
+		r = take_lock(d);
+	if (!r)
+		r = open_log(d);
+	if (!r)
+		r = refuse_mount(d, fs_mount(d->store, &config, &d->fs));
+	if (!r)
+		r = write_pid(d);
+	if (!r)
+		r = start_control(d);
+	return r;
+}
+
+static void ready(void *arg)
+{
+	struct daemon *d = arg;
+
+	log_capture(NULL);
+	harden();
+	leave_terminal(d);
+	log_info("daemon: process %ld serves '%s' on '%s'", (long)getpid(), d->cli->home,
+		 d->config->mountpoint);
+	tell(d, DAEMON_READY, strlen(DAEMON_READY));
+}
+
+static void end(struct daemon *d)
+{
+	control_server_stop(d->server);
+	fs_free(d->fs);
+	if (d->store && d->lock >= 0)
+		(void)unlinkat(store_run_fd(d->store), "daemon.pid", 0);
+	if (d->store)
+		store_close(d->store);
+	close_p(&d->lock);
+	if (d->log >= 0)
+		log_info("daemon: process %ld ends", (long)getpid());
+}
+
+int daemon_run(struct cli *cli, const struct daemon_config *config)
+{
+	struct daemon d = {.cli = cli, .config = config, .lock = -1, .log = -1};
+	int r;
+
+	buf_init(&d.words, DAEMON_WORDS_MAX);
+	if (config->ready_fd >= 0)
+		log_capture(&d.words);
+	r = begin(&d);
+	if (r)
+		tell(&d, d.words.data, d.words.len);
+	else
+		r = fs_serve(d.fs, ready, &d);
+	log_capture(NULL);
+	end(&d);
+	buf_deinit(&d.words);
+	return r ? CLI_FAILED : CLI_DONE;
+}
