@@ -41,6 +41,7 @@ enum { SKIPPED = 77, BROKEN_MAX = 10, KEYS_SHOWN = 3, START_TRIES = 500 };
 
 static const struct workload *const workloads[] = {
 	&workload_files,
+	&workload_projects,
 };
 
 /* One recorded run: where its files are, and when the work ended. */

@@ -25,3 +25,4 @@ struct workload {
 };
 
 extern const struct workload workload_files;
+extern const struct workload workload_projects;
