@@ -94,7 +94,7 @@ static int write_repository(int dir)
 	return r ? r : io_sync_dir(dir, ".");
 }
 
-static int make_temp(struct store *st, const char *temp)
+int project_make_dir(struct store *st, const char *temp)
 {
 	CLEANUP(close_p) int dir = -1;
 	int r = io_mkdir(st->projects_fd, temp, 0755);
@@ -112,6 +112,15 @@ static int put_in_place(struct store *st, const char *from, const char *to)
 		return errno == EEXIST ? (int)PROJECT_EXISTS
 				       : fail(-errno, "rename '%s' to '%s'", from, to);
 	return io_sync_dir(st->projects_fd, ".");
+}
+
+int project_put(struct store *st, const char *from, const char *name)
+{
+	char dir[PROJECT_DIR_NAME_MAX];
+	CLEANUP(close_p) int lock = -1;
+	int r = lock_projects(st, true, &lock);
+
+	return r ? r : put_in_place(st, from, project_dir_name(name, dir));
 }
 
 static bool is_taken(struct store *st, const char *dir)
@@ -135,7 +144,7 @@ int project_create(struct store *st, const char *name, struct project **ret)
 	if (is_taken(st, project_dir_name(name, dir)))
 		return PROJECT_EXISTS;
 	temp_name("new", temp);
-	r = make_temp(st, temp);
+	r = project_make_dir(st, temp);
 	if (!r)
 		r = put_in_place(st, temp, dir);
 	if (r) {

@@ -80,6 +80,11 @@ uint64_t project_id_new(void);
 int project_lock_file(struct project *p, const char *file, const char *what, bool wait,
 		      int *ret);
 
+/* Makes an empty bare repository `dir` below projects/, durably. With a dot in front it is no project yet. */
+int project_make_dir(struct store *st, const char *dir);
+/* Makes the directory `from` below projects/ the project `name`, durably. 0, PROJECT_EXISTS, or a fault. */
+int project_put(struct store *st, const char *from, const char *name);
+
 /* Removes what a killed create or delete left in projects/. Silent when somebody is at it. */
 void project_sweep(struct store *st);
 
