@@ -11,6 +11,7 @@ struct project;
 
 enum commit_outcome {
 	COMMIT_MISSING = 1, /* no such commit */
+	COMMIT_BAD,         /* commit_parse() only: bytes that do not start with a tree's id */
 };
 
 struct commit_who {
@@ -31,6 +32,9 @@ struct commit {
 /* 0, COMMIT_MISSING, or a fault. Free with commit_free(). */
 int commit_read(struct project *p, const struct oid *id, struct commit **ret);
 void commit_free(struct commit *c);
+
+/* The parser by itself; `id` stays zero. 0 or COMMIT_BAD. */
+int commit_parse(const void *data, size_t len, struct commit **ret);
 
 /* A file to be committed: its bytes are given. */
 struct commit_file {
@@ -56,3 +60,15 @@ int commit_write(struct project *p, const struct commit_spec *spec, struct oid *
 /* The same with an existing tree. */
 int commit_write_tree(struct project *p, const struct oid *tree, const struct commit_spec *spec,
 		      struct oid *ret);
+
+/* Many commits, made durable together: thousands a second where commit_write() syncs each by itself.
+ * A later commit may name an earlier one of the batch as its parent. A batch belongs to one thread. */
+struct commit_batch;
+int commit_batch_begin(struct project *p, struct commit_batch **ret);
+/* Adds a commit; a fault leaves the batch as it was, without this commit. */
+int commit_batch_add(struct commit_batch *b, const struct commit_spec *spec, struct oid *ret);
+/* Everything added is durable when it returns 0; only then may a ref point at it. Frees the batch in any
+ * case. */
+int commit_batch_finish(struct commit_batch *b);
+/* Gives up and frees; accepts NULL. */
+void commit_batch_abort(struct commit_batch *b);

@@ -24,6 +24,7 @@
 #include "store/git.h"
 #include "store/index.h"
 #include "store/index_private.h"
+#include "store/lru.h"
 #include "store/project_private.h"
 #include "store/store_private.h"
 
@@ -150,6 +151,9 @@ static struct store *store_new(const char *home)
 	pthread_mutex_init(&st->table_lock, NULL);
 	pthread_mutex_init(&st->open_lock, NULL);
 	pthread_mutex_init(&st->state_lock, NULL);
+	st->trees = lru_new(STORE_TREE_BYTES);
+	st->blobs = lru_new(STORE_BLOB_BYTES);
+	blob_cache_init(&st->blob_files, st);
 	return st;
 }
 
@@ -192,6 +196,9 @@ void store_close(struct store *st)
 			log_warn("store: a handle of project '%s' outlives its store, ignoring",
 				 st->table[i]->name);
 	}
+	lru_free(st->trees);
+	lru_free(st->blobs);
+	blob_cache_deinit(&st->blob_files);
 	close_p(&st->run_fd);
 	close_p(&st->projects_fd);
 	close_p(&st->home_fd);

@@ -4,14 +4,18 @@
 
 #include <pthread.h>
 
+#include "store/blob_cache.h"
 #include "store/store.h"
 
+struct lru;
 struct project;
 struct state;
 
 enum {
 	STORE_BUCKETS = 1024, /* of the table of handles */
 	STORE_OPEN_MAX = 64,  /* projects whose repository is open at once */
+	STORE_TREE_BYTES = 32 << 20, /* of decoded listings kept in memory */
+	STORE_BLOB_BYTES = 64 << 20, /* of inflated blobs kept in memory */
 };
 
 struct store {
@@ -28,6 +32,10 @@ struct store {
 
 	pthread_mutex_t state_lock; /* guards the opening of `state` */
 	struct state *state;        /* store/state.c; NULL until first used */
+
+	struct lru *trees; /* store/tree_list.c */
+	struct lru *blobs; /* store/blob.c */
+	struct blob_cache blob_files;
 };
 
 /* Closes what store/state.c opened; accepts NULL. */

@@ -14,7 +14,7 @@
  *
  * One pass, no allocation; a name past 255 bytes never leaves the parser.
  */
-#include "store/tree.h"
+#include "store/tree_private.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,7 +25,6 @@
 enum {
 	MODE_DIGITS_MAX = 11, /* zero-padded or not, more is no mode */
 	MODE_OLD_GROUP = 0100664,
-	MODE_TYPE_MASK = 0170000,
 	CHAIN_MAX =
 		256, /* each name on the chain is a proper prefix of the next, of ≤ 255 bytes */
 };
@@ -42,39 +41,27 @@ struct order {
 	size_t n_chain;
 };
 
-static bool is_tree_mode(uint32_t mode)
-{
-	return (mode & MODE_TYPE_MASK) == MODE_TREE;
-}
-
 static bool name_eq(const struct name *a, const struct name *b)
 {
 	return a->len == b->len && memcmp(a->s, b->s, a->len) == 0;
 }
 
-static unsigned char after(const struct name *n, size_t at, bool is_tree)
+static unsigned char after(const char *s, size_t len, size_t at, bool is_tree)
 {
-	if (at < n->len)
-		return (unsigned char)n->s[at];
-	return is_tree ? '/' : '\0';
+	if (at < len)
+		return (unsigned char)s[at];
+	return is_tree && at == len ? '/' : '\0';
 }
 
-/* Git's order: negative, 0 or positive. */
-static int name_order(const struct name *a, bool a_tree, const struct name *b, bool b_tree)
+int tree_name_order(const char *a, size_t a_len, bool a_tree, const char *b, size_t b_len,
+		    bool b_tree)
 {
-	size_t n = a->len < b->len ? a->len : b->len;
-	int c = memcmp(a->s, b->s, n);
+	size_t n = a_len < b_len ? a_len : b_len;
+	int c = memcmp(a, b, n);
 
 	if (c)
 		return c;
-	if (a->len != b->len || a_tree != b_tree) {
-		unsigned char x = after(a, n, a_tree), y = after(b, n, b_tree);
-
-		if (x != y)
-			return x < y ? -1 : 1;
-		return (a->len > b->len) - (a->len < b->len);
-	}
-	return 0;
+	return after(a, a_len, n, a_tree) - after(b, b_len, n, b_tree);
 }
 
 static bool is_prefix(const struct name *a, const struct name *of)
@@ -88,7 +75,8 @@ static enum judge_verdict judge_order(struct order *o, const struct name *n, boo
 
 	if (o->any && name_eq(n, &o->last))
 		return JUDGE_DUPLICATE;
-	if (o->any && name_order(n, is_tree, &o->last, o->last_is_tree) <= 0)
+	if (o->any && tree_name_order(n->s, n->len, is_tree, o->last.s, o->last.len,
+				      o->last_is_tree) <= 0)
 		return JUDGE_UNSORTED;
 	while (o->n_chain && !is_prefix(&o->chain[o->n_chain - 1], n))
 		o->n_chain--;
@@ -160,7 +148,7 @@ int tree_parse(const void *data, size_t len, tree_entry_fn fn, void *arg)
 		memcpy(e.oid.id, nul + 1, OID_LEN);
 		p = nul + 1 + OID_LEN;
 		e.verdict = judge_entry(n.s, n.len, e.mode);
-		placed = judge_order(&order, &n, is_tree_mode(e.mode));
+		placed = judge_order(&order, &n, tree_mode_is_tree(e.mode));
 		if (!e.verdict)
 			e.verdict = placed;
 		if (!can_be_shown(e.verdict)) {
