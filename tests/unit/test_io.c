@@ -106,7 +106,7 @@ static void *replace_often(void *arg)
 	struct scratch *s = arg;
 	intptr_t failed = 0;
 
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 50; i++)
 		failed |= io_replace(s->fd, "shared", "0123456789", 10, 0600);
 	return (void *)failed;
 }
