@@ -97,12 +97,15 @@ static int read_line(int fd, struct buf *reply, int64_t deadline)
 	size_t start = reply->len;
 
 	for (;;) {
+		size_t room = reply->limit - reply->len;
 		ssize_t n;
-		int r = buf_reserve(reply, CHUNK);
+		int r;
 
+		room = room < CHUNK ? room : CHUNK;
+		r = room ? buf_reserve(reply, room) : -E2BIG;
 		if (r)
 			return fail(r, "read the daemon's answer");
-		n = recv(fd, reply->data + reply->len, CHUNK, 0);
+		n = recv(fd, reply->data + reply->len, room, 0);
 		if (n < 0 && errno == EAGAIN) {
 			r = await(fd, POLLIN, deadline);
 			if (r)

@@ -272,6 +272,7 @@ static void clients_accept(struct control_server *s)
 	}
 	c = find_slot(s);
 	if (!c) {
+		/* Cannot be: the listener is not polled then. */
 		close(fd);
 		return;
 	}
@@ -306,9 +307,9 @@ static bool take_done(struct control_server *s)
 static int prepare(struct control_server *s, struct pollfd *fds)
 {
 	int64_t at = now(), first = s->deaf_until > at ? s->deaf_until - at : -1;
+	bool deaf = first >= 0, full = true;
 
 	fds[0] = (struct pollfd){.fd = s->done[0], .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = first < 0 ? s->listener : -1, .events = POLLIN};
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &s->clients[i];
 		bool waits = c->state == CLIENT_READING || c->state == CLIENT_WRITING;
@@ -318,11 +319,14 @@ static int prepare(struct control_server *s, struct pollfd *fds)
 			client_close(c);
 			waits = false;
 		}
+		full = full && c->state == CLIENT_WORKING;
 		fds[2 + i] = (struct pollfd){.fd = waits ? c->fd : -1};
 		fds[2 + i].events = c->state == CLIENT_WRITING ? POLLOUT : POLLIN;
 		if (waits && (first < 0 || left < first))
 			first = left;
 	}
+	/* With a request under way in every slot, callers wait in the backlog. */
+	fds[1] = (struct pollfd){.fd = deaf || full ? -1 : s->listener, .events = POLLIN};
 	return (int)first;
 }
 
