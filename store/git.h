@@ -7,6 +7,9 @@
 #pragma once
 
 #include <git2.h>
+#if __has_include(<git2/sys/errors.h>)
+#include <git2/sys/errors.h> /* where 1.8 and later keep git_error_clear() */
+#endif
 
 #include "base/cleanup.h"
 #include "base/error.h"
