@@ -9,7 +9,8 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 POINTS ?= 10000
 SETUP ?= scripts/setup
-MESON = meson setup
+# A compiler newer than ours may warn of something new: that must not keep anybody from building.
+MESON = meson setup -Dwerror=false
 export CMOCKA_MESSAGE_OUTPUT = TAP
 
 all: $(BUILD)/build.ninja
