@@ -116,7 +116,7 @@ static int add_escaped(struct buf *b, const char *s)
 /* The password as a file in memory that `git credential-store` can read: "https://user:pass@host". */
 static int secret_fd(const struct import_git_url *u)
 {
-	CLEANUP(buf_deinit) struct buf b;
+	CLEANUP(buf_deinit) struct buf b = {0};
 	const char *host = strstr(u->url, "://") + 3, *at = strchr(host, '@');
 	int fd = memfd_create("credentials", MFD_CLOEXEC), r;
 

@@ -94,7 +94,7 @@ int daemon_start(struct cli *cli, const struct daemon_config *config)
 		config->mountpoint,
 		NULL,
 	};
-	CLEANUP(buf_deinit) struct buf words;
+	CLEANUP(buf_deinit) struct buf words = {0};
 	CLEANUP(close_p) int rd = -1;
 	int fds[2], r;
 

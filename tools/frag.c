@@ -40,7 +40,7 @@ enum { WHY_MAX = 1024 };
 
 static int refuse_verb(const char *word)
 {
-	CLEANUP(buf_deinit) struct buf near_words;
+	CLEANUP(buf_deinit) struct buf near_words = {0};
 	struct closest near;
 
 	if (help_group(stderr, word))

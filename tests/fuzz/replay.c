@@ -62,7 +62,7 @@ static int run_dir(const char *path, unsigned *n_files, unsigned *n_runs)
 		return 1;
 	}
 	while ((e = readdir(dir))) {
-		CLEANUP(buf_deinit) struct buf b;
+		CLEANUP(buf_deinit) struct buf b = {0};
 
 		if (e->d_name[0] == '.')
 			continue;

@@ -71,6 +71,9 @@ claim 'a name that stands twice is refused' sources store/fine.c "$essay" 'int x
 claim 'a TODO without words is refused' sources base/bad.c "$essay" '/* TODO */'
 claim 'a path of one machine is refused' sources base/bad.c "$essay" 'const char *p = "/home/me";'
 claim '701 lines are refused' sources base/long.c "$essay" $(seq 700 | sed 's/^/x/')
+claim 'a return before the init of what scope frees is refused' cleanup base/bad.c "$essay" \
+	'int f(int x)' '{' '	CLEANUP(buf_deinit) struct buf b;' '' '	if (x)' '		return 1;' \
+	'	buf_init(&b, 1);' '	return 0;' '}'
 command -v clang-format >/dev/null && clang-format --version | grep -q 'version 14' &&
 	claim 'ill-formatted code is refused' format base/bad.c "$essay" 'int  f( void ) {return 1;}'
 echo "1..$n"
