@@ -293,7 +293,8 @@ static int settle(int status, struct words *w, const char *what)
 {
 	if (status <= 0)
 		return status;
-	say(w, what);
+	if (what)
+		say(w, what);
 	return IMPORT_GIT_CHILD_FAILED;
 }
 
@@ -355,6 +356,7 @@ int import_git_child_start(const struct import_git_child *c, const char *const *
 	if (said < 0)
 		return fail(-errno, "make a file in memory");
 	p.in_fd = theirs;
+	p.out_fd = said;
 	p.err_fd = said;
 	r = proc_start(&p, &ret->pid);
 	if (r)

@@ -37,7 +37,8 @@ int import_git_child_run(const struct import_git_child *c, const char *const *ar
 			 struct buf *out);
 
 /* The same in two steps, for children that are fed: `ret_in` is a socket to write to (MSG_NOSIGNAL), and closing
- * it ends the input. finish() reaps; `what` names the step in messages. */
+ * it ends the input. finish() reaps; `what` names the step in messages, NULL keeps a
+ * failure quiet. */
 struct import_git_feed {
 	pid_t pid;
 	int in, err;

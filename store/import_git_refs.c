@@ -281,14 +281,14 @@ static int add_line(struct buf *b, const char *prefix, const struct import_git_r
 }
 
 /* Both name spaces in one sorted file: refs/imported/ lies between what is below and above it. */
-static int packed_text(const struct import_git_refs *r, struct buf *b)
+static int packed_text(const struct import_git_refs *r, bool remember, struct buf *b)
 {
 	int err = buf_str(b, "# pack-refs with: sorted \n");
 	size_t i = 0;
 
 	for (; !err && i < r->n && strcmp(r->refs[i].name, "refs/imported/") < 0; i++)
 		err = add_line(b, "refs/", &r->refs[i]);
-	for (size_t k = 0; !err && k < r->n; k++)
+	for (size_t k = 0; !err && remember && k < r->n; k++)
 		err = add_line(b, "refs/imported/", &r->refs[k]);
 	for (; !err && i < r->n; i++)
 		err = add_line(b, "refs/", &r->refs[i]);
@@ -340,7 +340,7 @@ static int clear_loose(int fd)
 	return r;
 }
 
-int import_git_refs_write(const struct import_git_refs *r, int fd)
+int import_git_refs_write(const struct import_git_refs *r, int fd, bool remember)
 {
 	static const char *const dirs[] = {"refs/heads", "refs/tags", "refs/remotes",
 					   "refs/fragments"};
@@ -348,7 +348,7 @@ int import_git_refs_write(const struct import_git_refs *r, int fd)
 	int err;
 
 	buf_init(&b, PACKED_MAX);
-	err = packed_text(r, &b);
+	err = packed_text(r, remember, &b);
 	if (err)
 		return fail(err, "list the refs");
 	/* What git fetched stands in refs/ as files, too; the one list, once there, replaces them. */

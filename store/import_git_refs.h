@@ -45,5 +45,5 @@ void import_git_refs_parse_packed(struct import_git_refs *r, const char *text, s
 int import_git_refs_read(int git_fd, int common_fd, struct import_git_refs *ret);
 
 /* Makes them the refs of the repository `fd`, which has none that matter: one packed-refs, symbolic refs as
- * files, HEAD. Each ref that is not broken is also written under refs/imported/. Durable. */
-int import_git_refs_write(const struct import_git_refs *r, int fd);
+ * files, HEAD. With `remember` each is also written under refs/imported/. Durable. */
+int import_git_refs_write(const struct import_git_refs *r, int fd, bool remember);
