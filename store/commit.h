@@ -72,3 +72,7 @@ int commit_batch_add(struct commit_batch *b, const struct commit_spec *spec, str
 int commit_batch_finish(struct commit_batch *b);
 /* Gives up and frees; accepts NULL. */
 void commit_batch_abort(struct commit_batch *b);
+
+/* Appends a header line, "author Name <email> seconds +zone\n", without the bytes that would break it. 0 or buf's faults. */
+struct buf;
+int commit_add_who(struct buf *b, const char *key, const struct commit_who *who);

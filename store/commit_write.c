@@ -186,7 +186,7 @@ static int add_cleaned(struct buf *b, const char *s)
 	return r;
 }
 
-static int add_who(struct buf *b, const char *key, const struct commit_who *who)
+int commit_add_who(struct buf *b, const char *key, const struct commit_who *who)
 {
 	int tz = who->tz < 0 ? -who->tz : who->tz;
 	int r = buf_fmt(b, "%s ", key);
@@ -213,9 +213,9 @@ static int format_commit(struct buf *b, const struct oid *tree, const struct com
 	for (size_t i = 0; i < spec->n_parents && !r; i++)
 		r = buf_fmt(b, "parent %s\n", oid_hex(&spec->parents[i], hex));
 	if (!r)
-		r = add_who(b, "author", &spec->author);
+		r = commit_add_who(b, "author", &spec->author);
 	if (!r)
-		r = add_who(b, "committer", &spec->committer);
+		r = commit_add_who(b, "committer", &spec->committer);
 	if (!r)
 		r = buf_str(b, "\n");
 	if (!r)

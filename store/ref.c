@@ -90,6 +90,25 @@ int ref_read(struct project *p, const char *name, struct oid *ret)
 				   : r;
 }
 
+int ref_value(struct project *p, const char *name, struct oid *ret)
+{
+	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
+	struct oid at;
+	int r;
+
+	if (strcmp(name, "HEAD") && !name_ok(name))
+		return REF_BAD_NAME;
+	r = project_repo(p, &lent.repo);
+	if (!r)
+		r = value_of(lent.repo, name, &at, NULL);
+	if (r)
+		return r;
+	if (oid_is_zero(&at))
+		return REF_MISSING;
+	*ret = at;
+	return 0;
+}
+
 /* Removes the lock of a ref that nobody can hold any more. */
 static void drop_stale_lock(struct project *p, const char *name)
 {

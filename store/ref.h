@@ -19,6 +19,9 @@ enum ref_outcome {
 /* What `name` (full: refs/heads/main) points at, peeled to a commit. 0, an outcome, or a fault. */
 int ref_read(struct project *p, const char *name, struct oid *ret);
 
+/* The same unpeeled: of an annotated tag the tag object. It is what ref_advance() and ref_delete() compare with. */
+int ref_value(struct project *p, const char *name, struct oid *ret);
+
 /* Points `name` at `to` if it still points at `from`; an all-zero `from` means "must not exist
  * yet". `why` becomes the reflog line. */
 int ref_advance(struct project *p, const char *name, const struct oid *from,

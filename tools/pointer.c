@@ -18,9 +18,11 @@
 #include "store/project.h"
 #include "store/ref.h"
 #include "store/store.h"
+#include "store/tag.h"
 #include "tools/cli.h"
 #include "tools/closest.h"
 #include "tools/exact.h"
+#include "tools/identity.h"
 #include "tools/term.h"
 
 DEFINE_CLEANUP(struct commit *, commit_free)
@@ -206,22 +208,37 @@ static int refuse_ref(const struct work *w, int r, const char *name)
 	return CLI_FAILED;
 }
 
+/* `at`: the commit in, the tag object out. */
+static int write_tag(struct work *w, const char *name, const char *message, struct oid *at)
+{
+	struct tag_spec spec = {.target = *at, .name = name, .message = message};
+	int r;
+
+	identity_read(&spec.tagger);
+	r = tag_write(w->project, &spec, at);
+	identity_deinit(&spec.tagger);
+	return r;
+}
+
 static int create(struct work *w, const struct pointer_create *how)
 {
 	CLEANUP(free_p) char *full = full_name(w->kind, w->pos[0]);
 	const char *name = full + strlen(w->kind->prefix);
-	struct oid target, was = {0};
+	struct oid target, was = {0}, to;
 	int r = cli_revision(w->project, w->n_pos > 1 ? w->pos[1] : "HEAD", &target);
 
 	if (r)
 		return r;
-	r = ref_read(w->project, full, &was);
+	r = ref_value(w->project, full, &was);
 	if (!r && !how->force)
 		return cli_refuse("-f moves it", "there is a %s '%s' already", w->kind->noun,
 				  name);
 	if (r && r != REF_MISSING)
 		return refuse_ref(w, r, name);
-	r = ref_advance(w->project, full, &was, &target, "frag: created");
+	to = target;
+	r = how->message ? write_tag(w, name, how->message, &to) : 0;
+	if (!r)
+		r = ref_advance(w->project, full, &was, &to, "frag: created");
 	if (r)
 		return refuse_ref(w, r, name);
 	cli_changed(w->cli, project_name(w->project));
@@ -281,7 +298,7 @@ static int delete (struct work *w)
 	const char *name = full + strlen(w->kind->prefix);
 	struct project_head head;
 	struct oid was;
-	int r = ref_read(w->project, full, &was);
+	int r = ref_value(w->project, full, &was);
 
 	if (r == REF_MISSING)
 		return refuse_missing(w, name);

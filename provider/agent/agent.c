@@ -1,0 +1,267 @@
+/* provider/agent/agent.c - the program that runs inside a sandbox, usually as its first process.
+ *
+ *	frag-agent --home DIR (--listen-fd N | --listen PATH | --session-fd N) [--root NAME]
+ *	           [--max-processes N] [--max-file BYTES] [--max-memory BYTES]
+ *
+ * It listens on a unix socket and serves sessions (session.h) in one loop: bytes in, frames, replies out. A command
+ * or a tunnel gets a process of its own, so nothing in here ever waits for one. With --session-fd it serves one
+ * session and ends with it.
+ *
+ * As process 1 it reaps whatever is orphaned in the sandbox. It cannot be traced by what runs beside it, and
+ * signals from there do not reach it; it ends by SIGKILL from outside, which takes the sandbox
+ * with it. What it leaves on disk is good at every instant (sweep.h, ledger.h).
+ *
+ * Everything is bounded: SESSIONS_MAX sessions, CHILDREN_MAX commands and tunnels.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "provider/agent/place.h"
+#include "provider/agent/session.h"
+
+enum { SESSIONS_MAX = 64, CHILDREN_MAX = 256, BACKLOG = 64 };
+
+struct options {
+	const char *home, *root, *listen;
+	uint64_t listen_fd, session_fd; /* UINT64_MAX: none */
+	struct limits limits;
+};
+
+struct server {
+	struct agent agent;
+	struct place place;
+	pid_t children[CHILDREN_MAX];
+	struct session *sessions[SESSIONS_MAX];
+	size_t n;
+	int listen_fd, signal_fd;
+	bool quit, once;
+};
+
+static bool number(const char *text, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || v > UINT64_MAX / 10 - 1)
+			return false;
+		v = v * 10 + (uint64_t)(*text - '0');
+	}
+	*ret = v;
+	return true;
+}
+
+static bool parse_one(struct options *o, const char *name, const char *value)
+{
+	if (!strcmp(name, "--home"))
+		o->home = value;
+	else if (!strcmp(name, "--root"))
+		o->root = value;
+	else if (!strcmp(name, "--listen"))
+		o->listen = value;
+	else if (!strcmp(name, "--listen-fd"))
+		return number(value, &o->listen_fd);
+	else if (!strcmp(name, "--session-fd"))
+		return number(value, &o->session_fd);
+	else if (!strcmp(name, "--max-processes"))
+		return number(value, &o->limits.processes);
+	else if (!strcmp(name, "--max-file"))
+		return number(value, &o->limits.file_bytes);
+	else if (!strcmp(name, "--max-memory"))
+		return number(value, &o->limits.memory_bytes);
+	else
+		return false;
+	return true;
+}
+
+static bool parse(struct options *o, int argc, char **argv)
+{
+	*o = (struct options){.root = "app", .listen_fd = UINT64_MAX, .session_fd = UINT64_MAX};
+	for (int i = 1; i + 1 < argc; i += 2)
+		if (!parse_one(o, argv[i], argv[i + 1]))
+			return false;
+	return argc % 2 && o->home && !strchr(o->root, '/') &&
+	       (o->listen != NULL) + (o->listen_fd != UINT64_MAX) +
+			       (o->session_fd != UINT64_MAX) ==
+		       1;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, BACKLOG)) {
+		int err = errno;
+
+		close(fd);
+		return -err;
+	}
+	return fd;
+}
+
+static void accept_one(struct server *v)
+{
+	static const char busy[] = "too many sessions";
+	int fd = accept4(v->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct session *s;
+
+	if (fd < 0)
+		return;
+	s = session_new(&v->agent, fd);
+	if (v->n < SESSIONS_MAX) {
+		v->sessions[v->n++] = s;
+		return;
+	}
+	(void)wire_encode(&s->out, &(struct wire_frame){.type = WIRE_ERROR,
+							.code = WIRE_E_BUSY,
+							.message = wire_str(busy)});
+	(void)send(fd, s->out.data, s->out.len, MSG_NOSIGNAL);
+	session_free(s);
+}
+
+static void reap(struct server *v)
+{
+	struct signalfd_siginfo info;
+	pid_t pid;
+
+	while (read(v->signal_fd, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo == SIGTERM && getpid() != 1)
+			v->quit = true;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		for (size_t i = 0; i < CHILDREN_MAX; i++)
+			if (v->children[i] == pid)
+				v->children[i] = 0;
+}
+
+static void serve_sessions(struct server *v, const struct pollfd *fds, size_t n)
+{
+	for (size_t i = n; i-- > 0 && !v->quit;) {
+		struct session *s = v->sessions[i];
+
+		if (!fds[i].revents || session_serve(s, fds[i].revents))
+			continue;
+		v->quit = v->once;
+		session_free(s);
+		v->sessions[i] = v->sessions[--v->n];
+	}
+}
+
+static void loop(struct server *v)
+{
+	struct pollfd fds[SESSIONS_MAX + 2];
+
+	while (!v->quit) {
+		size_t n = v->n;
+
+		for (size_t i = 0; i < n; i++)
+			fds[i] = (struct pollfd){.fd = v->sessions[i]->fd,
+						 .events = session_wants(v->sessions[i])};
+		fds[n] = (struct pollfd){.fd = v->listen_fd, .events = POLLIN};
+		fds[n + 1] = (struct pollfd){.fd = v->signal_fd, .events = POLLIN};
+		if (poll(fds, n + 2, -1) < 0 && errno != EINTR)
+			return;
+		serve_sessions(v, fds, n);
+		if (v->quit)
+			return;
+		if (fds[n].revents)
+			accept_one(v);
+		if (fds[n + 1].revents)
+			reap(v);
+	}
+}
+
+static int open_streams(struct server *v, const struct options *o)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file too large is an error, not our end */
+	v->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	v->listen_fd = -1;
+	if (o->session_fd != UINT64_MAX) {
+		int fd = (int)o->session_fd;
+
+		if (fcntl(fd, F_SETFL, O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+			return -errno;
+		v->once = true;
+		v->sessions[v->n++] = session_new(&v->agent, fd);
+		return 0;
+	}
+	v->listen_fd = o->listen ? listen_at(o->listen) : (int)o->listen_fd;
+	if (v->listen_fd < 0)
+		return v->listen_fd;
+	return fcntl(v->listen_fd, F_SETFL, O_NONBLOCK) ||
+			       fcntl(v->listen_fd, F_SETFD, FD_CLOEXEC)
+		       ? -errno
+		       : 0;
+}
+
+static void complain(const char *what, const char *why)
+{
+	(void)fprintf(stderr, "frag-agent: %s: %s\n", what, why);
+}
+
+int main(int argc, char **argv)
+{
+	struct server *v = alloc_zero(sizeof(*v));
+	struct refusal why;
+	struct options o;
+	int r;
+
+	if (!parse(&o, argc, argv)) {
+		complain("usage", "--home DIR and one of --listen-fd N, --listen PATH, "
+				  "--session-fd N");
+		free(v);
+		return 2;
+	}
+	(void)umask(022);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	v->agent = (struct agent){
+		.place = &v->place,
+		.limits = o.limits,
+		.children = v->children,
+		.max_children = CHILDREN_MAX,
+	};
+	r = place_open(&v->place, o.home, o.root, &why);
+	if (r)
+		complain("cannot start", why.words);
+	if (!r) {
+		r = open_streams(v, &o);
+		if (r)
+			complain("cannot listen", strerror(-r));
+	}
+	if (!r)
+		loop(v);
+	while (v->n)
+		session_free(v->sessions[--v->n]);
+	place_close(&v->place);
+	free(v);
+	return r ? 1 : 0;
+}
