@@ -28,7 +28,7 @@ struct state_sandbox {
 	unsigned char epoch[16];           /* nonce planted at bootstrap; zero before */
 	uint32_t phase;                    /* the engine's state, enum engine_state */
 	struct oid base, desired, observed; /* trees; zero when unknown */
-	struct oid desired_commit;
+	struct oid base_commit, desired_commit; /* whose trees base and desired are; zero: of none */
 	int64_t created, verified;         /* wall seconds; 0 when never */
 	int64_t due;                       /* wall seconds since when it lags; 0: it does not */
 	struct oid drift;                  /* the last commit that saved the sandbox's own changes */

@@ -47,6 +47,7 @@ struct mirror_status {
 	uint32_t attempt;            /* tries of it so far */
 	uint64_t files_done, files_total, bytes_done, bytes_total;
 	int64_t retry_ms;            /* until the next try; 0: none is set */
+	int64_t lag_s;               /* seconds since D moved away from what the sandbox holds; 0: it has not */
 	uint64_t rtt_us, apply_us;   /* last measured; 0: not yet */
 	char why[STATE_ERROR_MAX];   /* what stands in the way, and what to do; "" when nothing does */
 };

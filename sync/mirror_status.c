@@ -1,0 +1,111 @@
+/* What a mirror says of itself: names, the status of a running one, and JSON.
+ */
+#include "sync/mirror_private.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+const char *mirror_state_name(enum mirror_state s)
+{
+	switch (s) {
+	case MIRROR_NEW:
+		return "new";
+	case MIRROR_PROBE:
+		return "probe";
+	case MIRROR_BOOTSTRAP:
+		return "bootstrap";
+	case MIRROR_SYNCED:
+		return "synced";
+	case MIRROR_DUE:
+		return "due";
+	case MIRROR_PULL:
+		return "pull";
+	case MIRROR_PLAN:
+		return "plan";
+	case MIRROR_SEND:
+		return "send";
+	case MIRROR_APPLY:
+		return "apply";
+	case MIRROR_VERIFY:
+		return "verify";
+	case MIRROR_BACKOFF:
+		return "backoff";
+	case MIRROR_ASLEEP:
+		return "asleep";
+	case MIRROR_CONFLICT:
+		return "conflict";
+	case MIRROR_HALTED:
+		return "halted";
+	case MIRROR_GONE:
+		return "gone";
+	}
+	return "unknown";
+}
+
+void mirror_status_fill(const struct mirror *m, struct mirror_status *ret)
+{
+	*ret = (struct mirror_status){
+		.record = m->rec,
+		.state = m->state,
+		.verified = m->state == MIRROR_SYNCED && !m->due &&
+			    oid_eq(&m->rec.base, &m->rec.desired),
+		.plan = m->plan_kind,
+		.attempt = m->attempt,
+		.files_done = m->files_done,
+		.files_total = m->files_total,
+		.bytes_done = m->bytes_done,
+		.bytes_total = m->bytes_total,
+		.rtt_us = m->rtt_us,
+		.apply_us = m->apply_us,
+	};
+	if (m->rec.due && !ret->verified)
+		ret->lag_s = clock_wall(m->clock) - m->rec.due;
+	if (m->state == MIRROR_BACKOFF)
+		ret->retry_ms = mirror_wait_ms(m);
+	memcpy(ret->why, m->why, sizeof(ret->why));
+}
+
+static void put_oid(struct json_out *o, const char *key, const struct oid *oid)
+{
+	char hex[OID_HEX_LEN + 1];
+
+	json_str_field(o, key, oid_is_zero(oid) ? NULL : oid_hex(oid, hex));
+}
+
+static void put_time(struct json_out *o, const char *key, int64_t t)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	json_str_field(o, key, t ? clock_iso(t, 0, text) : NULL);
+}
+
+void mirror_status_json(const struct mirror_status *s, struct json_out *o)
+{
+	const struct state_sandbox *rec = &s->record;
+
+	json_str_field(o, "state", mirror_state_name(s->state));
+	json_bool_field(o, "verified", s->verified);
+	json_str_field(o, "provider", rec->provider);
+	json_str_field(o, "sandbox", rec->id);
+	put_oid(o, "base", &rec->base);
+	put_oid(o, "desired", &rec->desired);
+	put_oid(o, "observed", &rec->observed);
+	put_oid(o, "commit", &rec->desired_commit);
+	put_time(o, "verifiedAt", rec->verified);
+	put_time(o, "dueSince", rec->due);
+	json_int_field(o, "lagSeconds", s->lag_s);
+	json_str_field(o, "plan", choice_name(s->plan));
+	json_int_field(o, "attempt", s->attempt);
+	json_int_field(o, "filesDone", (int64_t)s->files_done);
+	json_int_field(o, "filesTotal", (int64_t)s->files_total);
+	json_int_field(o, "bytesDone", (int64_t)s->bytes_done);
+	json_int_field(o, "bytesTotal", (int64_t)s->bytes_total);
+	json_int_field(o, "retryMs", s->retry_ms);
+	json_int_field(o, "rttUs", (int64_t)s->rtt_us);
+	json_int_field(o, "applyUs", (int64_t)s->apply_us);
+	put_oid(o, "drift", &rec->drift);
+	json_int_field(o, "kept", rec->n_kept);
+	json_str_field(o, "why", s->why[0] ? s->why : NULL);
+}

@@ -1,0 +1,78 @@
+/* sync/source.h - what a mirror needs of the store, for one project.
+ *
+ * A small vtable, so that the engine can be driven over a store that fails or dies at any call. source_store_new()
+ * is the real one. Everything that must survive the process goes through save, op_open and op_close, each of
+ * which is durable when it returns.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "store/blob.h"
+#include "store/diff.h"
+#include "store/state.h"
+
+struct project;
+struct source;
+struct store;
+
+enum source_outcome {
+	SOURCE_MISSING = 1, /* no such object, record or operation */
+	SOURCE_UNBORN,      /* HEAD points at no commit */
+	SOURCE_GONE,        /* the project vanished */
+	SOURCE_HELD,        /* another process owns the sandbox at the moment */
+	SOURCE_REFUSED,     /* what is to be kept cannot be a commit; said in the log */
+};
+
+/* A file the sandbox changed. */
+struct source_file {
+	const char *path;
+	uint32_t mode;    /* 0: it was deleted */
+	struct oid oid;
+	const void *data; /* NULL: the store has the blob already */
+	size_t len;
+};
+
+/* What a sandbox did on top of a fragment, to be kept for good. */
+struct source_work {
+	const char *sandbox;       /* the sandbox's id, for the name of the ref and the author */
+	struct oid commit, tree;   /* what it started from; zero: nothing */
+	const struct source_file *files; /* in path order */
+	size_t n_files;
+	int64_t time;              /* wall seconds */
+};
+
+struct source_ops {
+	void (*free)(struct source *s);
+	/* HEAD's commit and its tree. 0, SOURCE_UNBORN, SOURCE_GONE, SOURCE_MISSING, or a fault. */
+	int (*head)(struct source *s, struct oid *commit, struct oid *tree);
+	/* As diff_trees(): a zero oid is the empty tree. SOURCE_MISSING also for a corrupt tree. */
+	int (*diff)(struct source *s, const struct oid *from, const struct oid *to, diff_fn fn,
+		    void *arg);
+	/* 0, SOURCE_MISSING, or a fault. */
+	int (*size)(struct source *s, const struct oid *blob, uint64_t *ret);
+	/* As blob_view(); end with blob_done()'s twin. */
+	int (*view)(struct source *s, const struct oid *blob, struct blob_view *ret);
+	void (*done)(struct source *s, struct blob_view *v);
+	/* The sandbox's record and its open operation. */
+	int (*load)(struct source *s, struct state_sandbox *ret);
+	int (*save)(struct source *s, const struct state_sandbox *rec);
+	int (*op_get)(struct source *s, struct state_op *ret);
+	int (*op_open)(struct source *s, struct state_op *op);
+	int (*op_close)(struct source *s, const struct state_op *op,
+			const struct state_sandbox *rec);
+	/* Commits `w` beside the branches, so that it stays reachable and is numbered like any fragment. Doing
+	 * the same twice gives the same commit once. 0, SOURCE_REFUSED, or a fault. */
+	int (*keep)(struct source *s, const struct source_work *w, struct oid *ret);
+	/* Becomes the one process that speaks to the sandbox. 0, SOURCE_HELD, or a fault. */
+	int (*own)(struct source *s);
+	void (*disown)(struct source *s);
+};
+
+struct source {
+	const struct source_ops *ops;
+};
+
+/* `p` is referenced. */
+struct source *source_store_new(struct store *st, struct project *p);
+void source_free(struct source *s);
