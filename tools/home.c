@@ -1,7 +1,7 @@
 /* Finding the home: --home, $FRAG_HOME, the mount we stand in, $XDG_DATA_HOME/fragfs, ~/.local/share/fragfs.
  *
  * The path is made absolute but links in it are kept: people recognise what they typed. The agent, which
- * runs inside sandboxes, is found beside the program (a build tree) or in ../libexec/fragfs (an installed one),
+ * runs inside sandboxes, is found beside the program (a build tree) or in ../libexec (an installed one),
  * so an installation can be moved as a whole.
  */
 #include "tools/home.h"
@@ -97,7 +97,7 @@ static char *find_agent(const char *self)
 	if (!access(beside, X_OK))
 		return beside;
 	free(beside);
-	return alloc_fmt("%.*s/../libexec/fragfs/frag-agent", dir, self);
+	return alloc_fmt("%.*s/../libexec/frag-agent", dir, self);
 }
 
 int home_find(const char *option, struct cli *cli)
