@@ -140,3 +140,13 @@ int fingerprint_take(int dir_fd, struct fingerprint *ret)
 	};
 	return 0;
 }
+
+uint64_t fingerprint_fragments(int dir_fd)
+{
+	struct sum s = {.a = 1, .b = 1};
+
+	add_file(&s, dir_fd, "packed-refs");
+	add_file(&s, dir_fd, "refs/fragments");
+	s.a = mix(s.a ^ mix(s.b));
+	return s.a ? s.a : 1;
+}

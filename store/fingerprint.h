@@ -18,6 +18,10 @@ struct fingerprint {
  * is no refs/ any more; other faults are said). */
 int fingerprint_take(int dir_fd, struct fingerprint *ret);
 
+/* Of packed-refs and the directory refs/fragments/ alone; never 0. Whether it is racy does not matter to
+ * its user, who is told of clashes otherwise (store/fragment_ref.h). */
+uint64_t fingerprint_fragments(int dir_fd);
+
 static inline bool fingerprint_same(const struct fingerprint *x, const struct fingerprint *y)
 {
 	return !x->racy && !y->racy && (x->a || x->b) && x->a == y->a && x->b == y->b;

@@ -7,7 +7,9 @@
  * Owner validation is done by the project itself (store/project.c), which knows that root may
  * open what the owner of the home made; libgit2 would consult a safe.directory list that
  * nobody can read any more. Hashes of what is read are not verified each time, because
- * collision-detecting SHA-1 costs more than inflating does; fsck verifies them all.
+ * collision-detecting SHA-1 costs more than inflating does; fsck verifies them all. libgit2's cache of
+ * objects is off: whoever reads here keeps what he needs, and a walk over a million trees took 34 s
+ * with it and 11 s without.
  */
 #include "store/git.h"
 
@@ -50,7 +52,7 @@ static int set_options(void)
 	if (!r)
 		r = git_libgit2_opts(GIT_OPT_SET_MWINDOW_FILE_LIMIT, (size_t)PACKS_OPEN_MAX);
 	if (!r)
-		r = git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)CACHE_BYTES);
+		r = git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
 	return r < 0 ? fail_git(r, "set up libgit2") : 0;
 }
 

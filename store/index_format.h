@@ -15,7 +15,8 @@
  * project, fragment, commit and blob are written by a refresh and are the same, byte for byte, after
  * a rebuild (but for the fingerprint). size and tree fill up as things are asked for.
  *
- *	project value: version u8 (1), flags u8, last u32, count u32, fingerprint a u64, b u64, name…
+ *	project value: version u8 (1), flags u8, last u32, count u32, fingerprint a u64, b u64,
+ *	               fingerprint of refs/fragments u64, name…
  */
 #pragma once
 
@@ -32,7 +33,7 @@ enum {
 	INDEX_FRAGMENT_KEY_LEN = 8 + 4,
 	INDEX_OID_KEY_LEN = 8 + OID_LEN,
 	INDEX_FRAGMENT_FIXED_LEN = OID_LEN + OID_LEN + 8 + 2 + 2, /* before the slug */
-	INDEX_PROJECT_FIXED_LEN = 1 + 1 + 4 + 4 + 8 + 8,          /* before the name */
+	INDEX_PROJECT_FIXED_LEN = 1 + 1 + 4 + 4 + 8 + 8 + 8,      /* before the name */
 	INDEX_COMMIT_LEN = 4,
 	INDEX_BLOB_LEN = 8,
 	INDEX_SIZE_LEN = 8,

@@ -28,6 +28,7 @@ int project_record_decode(const void *val, size_t len, struct project_record *re
 	rec.count = reader_u32(&in);
 	rec.seen.a = reader_u64(&in);
 	rec.seen.b = reader_u64(&in);
+	rec.fragments_seen = reader_u64(&in);
 	name_len = reader_left(&in);
 	name = reader_bytes(&in, name_len);
 	if (in.bad || !name || !name_len || name_len > PROJECT_NAME_MAX)
@@ -55,6 +56,8 @@ static int encode(const struct project_record *rec, struct buf *b)
 		r = buf_u64(b, fp->a);
 	if (!r)
 		r = buf_u64(b, fp->b);
+	if (!r)
+		r = buf_u64(b, rec->fragments_seen);
 	return r ? r : buf_str(b, rec->name);
 }
 

@@ -16,6 +16,7 @@ struct project_record {
 	uint32_t last;           /* the highest number ever assigned */
 	uint32_t count;          /* fragments in the index */
 	struct fingerprint seen; /* refs as they were then */
+	uint64_t fragments_seen; /* the same of what holds refs/fragments/ alone; 0 for never */
 };
 
 /* 0, INDEX_MISSING (also for bytes that do not decode), or a fault. */
