@@ -26,6 +26,7 @@
 #include "store/index_private.h"
 #include "store/lru.h"
 #include "store/project_private.h"
+#include "store/refresh.h"
 #include "store/store_private.h"
 
 enum { VERSION_FILE_MAX = 32 };
@@ -142,6 +143,27 @@ static int open_dirs(struct store *st)
 	return r ? r : open_dir(st->home_fd, "run", &st->run_fd);
 }
 
+static int any_project(const char *name, void *arg)
+{
+	*(bool *)arg = true;
+	return 1;
+}
+
+/* A new index knows nothing; what git has is read before anybody asks. */
+static int fill_index(struct store *st)
+{
+	bool any = false;
+	int r;
+
+	if (!index_is_fresh(st->index))
+		return 0;
+	r = project_each(st, any_project, &any);
+	if (r < 0 || !any)
+		return r < 0 ? r : 0;
+	log_warn("store: the index of '%s' is new, rebuilding it from git", st->home);
+	return refresh_rebuild_all(st, NULL, NULL);
+}
+
 static struct store *store_new(const char *home)
 {
 	struct store *st = alloc_zero(sizeof(*st));
@@ -176,8 +198,10 @@ int store_open(const char *home, struct store **ret)
 		r = open_dirs(st);
 	if (!r)
 		r = index_open(st->home_fd, home, &st->index);
-	if (!r)
+	if (!r) {
 		project_sweep(st);
+		r = fill_index(st);
+	}
 	if (r) {
 		store_close(st);
 		return r;
