@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct fs;
+struct json_out;
 struct store;
 
 struct fs_config {
@@ -20,11 +21,12 @@ struct fs_config {
 enum fs_outcome {
 	FS_NOT_EMPTY = 1, /* the mount point is not an empty directory */
 	FS_INSIDE_HOME,   /* the mount point is in the home, or the home below it */
-	FS_MOUNTED,       /* something is mounted there already that is not a dead mount of ours */
-	FS_NO_FUSE,       /* /dev/fuse or the right to mount is missing; said in the log */
+	FS_MOUNTED, /* something is mounted there already that is not a dead mount of ours */
+	FS_NO_FUSE, /* /dev/fuse or the right to mount is missing; said in the log */
 };
 
-/* Mounts; a dead mount of ours (ENOTCONN, type fuse.frag) in the way is detached first. 0, an outcome, or a fault. */
+/* Mounts. SIGTERM, SIGINT and SIGHUP are blocked from here on in the calling thread, and so in every thread it starts
+ * later: fs_serve() takes them. A dead mount of ours (ENOTCONN, type fuse.frag) in the way is detached first. 0, an outcome, or a fault. */
 int fs_mount(struct store *st, const struct fs_config *config, struct fs **ret);
 
 /* Serves until fs_stop(), an unmount from outside, or SIGTERM/SIGINT/SIGHUP. 0 or a fault. `ready` is called
@@ -43,6 +45,11 @@ int fs_follow_now(struct fs *fs, const char *project);
 
 /* Called on the follower's thread after a project's refs or HEAD moved. Set before fs_serve(). */
 void fs_on_change(struct fs *fs, void (*fn)(const char *project, void *arg), void *arg);
+
+/* What a project's .frag/status.json says of its mirror: `fn` writes exactly one JSON value. On a worker, so it must
+ * neither wait for long nor touch the mount. Set before fs_serve(). */
+void fs_on_status(struct fs *fs, void (*fn)(const char *project, struct json_out *o, void *arg),
+		  void *arg);
 
 /* Requests served since the mount, in all and per FUSE opcode name, for proofs and stats. */
 struct fs_counter {

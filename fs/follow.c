@@ -1,0 +1,420 @@
+/* fs/follow.c - the thread that notices what others do to the repositories.
+ *
+ *	event or ask → wanted (a set of names) → a moment's pause, so that a burst is one refresh → follow_one()
+ *
+ * It is level-triggered: following once too often costs a few stats, and nothing here depends on what an event said. At
+ * the start it sets the watches of all projects, a handful between two looks at the queue, so that a mount
+ * of ten thousand answers at once; a project that is looked up before its turn gets its watches first.
+ */
+#include "fs/follow.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "fs/app.h"
+#include "fs/fs_private.h"
+#include "fs/inval.h"
+#include "fs/node.h"
+#include "fs/place.h"
+#include "fs/watch.h"
+#include "store/fragment.h"
+#include "store/refresh.h"
+#include "store/store.h"
+
+enum {
+	PAUSE_MS = 20,      /* a git command's burst of renames is over by then */
+	PAUSE_MAX_MS = 100, /* of a burst that goes on */
+	WATCHES_PER_TURN = 32,
+	SHORT_POLL_MS = 500, /* when inotify has no watches left */
+};
+
+struct wanted {
+	struct wanted *next;
+	bool replaced; /* another repository, or none, may stand under the name */
+	char name[];
+};
+
+struct follow {
+	struct fs *fs;
+	struct watch_set *watches;
+	int wake_fd;
+	pthread_t thread;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t done_cond;
+	struct wanted *wanted;
+	bool all, quit;
+	uint64_t asked, done; /* tickets of follow_now() */
+
+	char **unwatched; /* the thread's own: projects whose watches are still to be set */
+	size_t n_unwatched, cap_unwatched;
+};
+
+static void want_locked(struct follow *f, const char *name, bool replaced)
+{
+	struct wanted *w = f->wanted;
+	size_t len = strlen(name);
+
+	while (w && strcmp(w->name, name) != 0)
+		w = w->next;
+	if (!w) {
+		w = alloc_zero(sizeof(*w) + len + 1);
+		memcpy(w->name, name, len);
+		w->next = f->wanted;
+		f->wanted = w;
+	}
+	w->replaced = w->replaced || replaced;
+}
+
+static void wake(struct follow *f)
+{
+	eventfd_write(f->wake_fd, 1);
+}
+
+void follow_ask(struct follow *f, const char *name)
+{
+	LOCKED(&f->lock);
+	if (name)
+		want_locked(f, name, false);
+	else
+		f->all = true;
+	wake(f);
+}
+
+void follow_now(struct follow *f, const char *name)
+{
+	uint64_t ticket;
+
+	follow_ask(f, name);
+	pthread_mutex_lock(&f->lock);
+	ticket = ++f->asked;
+	wake(f);
+	while (f->done < ticket && !f->quit)
+		pthread_cond_wait(&f->done_cond, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+	inval_wait(f->fs->inval);
+}
+
+static void on_refs(const char *project, void *arg)
+{
+	struct follow *f = arg;
+
+	LOCKED(&f->lock);
+	want_locked(f, project, false);
+}
+
+static void on_project(const char *name, void *arg)
+{
+	struct follow *f = arg;
+
+	LOCKED(&f->lock);
+	want_locked(f, name, true);
+}
+
+static void on_lost(void *arg)
+{
+	struct follow *f = arg;
+
+	log_warn(
+		"fs: too many changes at once to follow each: looking at everything, ignoring");
+	LOCKED(&f->lock);
+	f->all = true;
+}
+
+static int64_t wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void forget_inode(struct fs *fs, const struct ident *ident)
+{
+	struct node *n = node_find(fs->nodes, &ident->key);
+	struct inval_item item = {.kind = INVAL_INODE, .id = n ? n->id : 0};
+
+	if (n)
+		inval_queue(fs->inval, &item, 1);
+	node_put(fs->nodes, n);
+}
+
+struct fresh_days {
+	struct fs *fs;
+	struct ident dates;
+	char last[DATES_TEXT_MAX];
+};
+
+static int forget_day(const struct fragment *f, void *arg)
+{
+	struct fresh_days *d = arg;
+	struct ident day;
+	char text[DATES_TEXT_MAX];
+
+	dates_day_of(f, text);
+	if (!strcmp(text, d->last))
+		return 0;
+	memcpy(d->last, text, sizeof(text));
+	day = ident_child(&d->fs->secret, &d->dates, text, strlen(text));
+	forget_inode(d->fs, &day);
+	return 0;
+}
+
+/* Fragments were numbered: their lists are longer than the kernel thinks. */
+static void forget_lists(struct fs *fs, struct app *app, struct project *p, uint32_t last)
+{
+	struct ident project = app_ident(fs, app);
+	struct ident fragments = ident_child(&fs->secret, &project, "fragments", 9);
+	struct fresh_days days = {.fs = fs};
+
+	days.dates = ident_child(&fs->secret, &project, "by-date", 7);
+	forget_inode(fs, &fragments);
+	forget_inode(fs, &days.dates);
+	fragment_each(p, last + 1, forget_day, &days);
+}
+
+static void follow_project(struct fs *fs, struct app *app, struct project *p)
+{
+	struct refresh_result res = {0};
+	uint32_t last = app->last;
+	bool moved = false;
+
+	/* A fault was said; what can be seen is followed all the same. */
+	if (refresh_project(p, NULL, NULL, &res))
+		fragment_last(p, &res.last);
+	app_is_fresh(app);
+	live_follow(fs, app, p, &moved);
+	if (!res.refs_changed && !moved && res.last == last)
+		return;
+	app->changed_ns = wall_ns();
+	app->last = res.last;
+	refdirs_follow(fs, app, p);
+	if (res.last != last)
+		forget_lists(fs, app, p, last);
+	if (fs->on_change)
+		fs->on_change(app->name, fs->on_change_arg);
+}
+
+/* The name stands for another repository, or none: what was known of the old one is dropped. */
+static void replace_project(struct follow *f, const char *name)
+{
+	struct fs *fs = f->fs;
+	struct inval_item items[] = {{INVAL_ENTRY, NODE_ROOT_ID, alloc_str(name)},
+				     {INVAL_INODE, NODE_ROOT_ID, NULL}};
+
+	apps_drop(fs->apps, name);
+	fs->changed_ns = wall_ns();
+	inval_queue(fs->inval, items, 2);
+	watch_project(f->watches, name);
+}
+
+static void follow_one(struct follow *f, const struct wanted *w)
+{
+	struct fs *fs = f->fs;
+	CLEANUP(app_unrefp) struct app *app = NULL;
+	CLEANUP(project_unrefp) struct project *p = NULL;
+
+	if (!project_name_ok(w->name))
+		return;
+	if (w->replaced)
+		replace_project(f, w->name);
+	app = apps_peek(fs->apps, w->name);
+	if (!app && !apps_is_there(fs, w->name))
+		return;
+	if (!app)
+		app = apps_get(fs->apps, w->name);
+	if (!app->watched)
+		watch_project(f->watches, w->name);
+	app->watched = true;
+	if (app_open(fs, app, &p))
+		app_is_fresh(app);
+	else
+		follow_project(fs, app, p);
+}
+
+static struct wanted *take_wanted(struct follow *f, bool *all)
+{
+	struct wanted *ret;
+
+	LOCKED(&f->lock);
+	ret = f->wanted;
+	*all = f->all;
+	f->wanted = NULL;
+	f->all = false;
+	return ret;
+}
+
+static int add_unwatched(const char *name, void *arg)
+{
+	struct follow *f = arg;
+
+	alloc_grow(&f->unwatched, &f->cap_unwatched, f->n_unwatched + 1, sizeof(char *));
+	f->unwatched[f->n_unwatched++] = alloc_str(name);
+	return 0;
+}
+
+static void watch_some(struct follow *f)
+{
+	for (int i = 0; i < WATCHES_PER_TURN && f->n_unwatched; i++) {
+		char *name = f->unwatched[--f->n_unwatched];
+
+		watch_project(f->watches, name);
+		free(name);
+	}
+}
+
+/* Everything that was looked up, and the list of projects. */
+static void want_all(struct follow *f)
+{
+	struct inval_item root = {INVAL_INODE, NODE_ROOT_ID, NULL};
+	struct app **apps;
+	size_t n;
+
+	apps = apps_all(f->fs->apps, &n);
+	f->fs->changed_ns = wall_ns();
+	inval_queue(f->fs->inval, &root, 1);
+	project_each(f->fs->store, add_unwatched, f);
+	pthread_mutex_lock(&f->lock);
+	for (size_t i = 0; i < n; i++)
+		want_locked(f, apps[i]->name, apps_is_replaced(f->fs, apps[i]));
+	pthread_mutex_unlock(&f->lock);
+	for (size_t i = 0; i < n; i++)
+		app_unref(apps[i]);
+	free(apps);
+}
+
+static void follow_wanted(struct follow *f)
+{
+	bool all;
+	struct wanted *list = take_wanted(f, &all);
+
+	while (list) {
+		struct wanted *w = list;
+
+		list = w->next;
+		follow_one(f, w);
+		free(w);
+	}
+	if (!all)
+		return;
+	want_all(f);
+	follow_wanted(f);
+}
+
+/* Sleeps until there is something to do, then lets a burst of events come to its end. */
+static void gather(struct follow *f, bool *asked)
+{
+	struct pollfd fds[] = {{.fd = watch_fd(f->watches), .events = POLLIN},
+			       {.fd = f->wake_fd, .events = POLLIN}};
+	int timeout = f->n_unwatched ? 0 : watch_is_short(f->watches) ? SHORT_POLL_MS : -1;
+	int64_t until = 0;
+	eventfd_t n;
+
+	*asked = false;
+	for (;;) {
+		int r = poll(fds, 2, timeout);
+
+		if (r == 0 && timeout == SHORT_POLL_MS)
+			follow_ask(f, NULL);
+		if (r <= 0)
+			return;
+		if (fds[0].revents)
+			watch_read(f->watches);
+		if (fds[1].revents && !eventfd_read(f->wake_fd, &n)) {
+			*asked = true;
+			return;
+		}
+		if (!until)
+			until = clock_now(clock_system()) + PAUSE_MAX_MS;
+		if (clock_now(clock_system()) >= until)
+			return;
+		timeout = PAUSE_MS;
+	}
+}
+
+static void *serve(void *arg)
+{
+	struct follow *f = arg;
+	uint64_t asked;
+	bool woken, quit = false;
+
+	project_each(f->fs->store, add_unwatched, f);
+	while (!quit) {
+		gather(f, &woken);
+		pthread_mutex_lock(&f->lock);
+		asked = f->asked;
+		quit = f->quit;
+		pthread_mutex_unlock(&f->lock);
+		if (!quit) {
+			watch_read(f->watches);
+			follow_wanted(f);
+			watch_some(f);
+		}
+		pthread_mutex_lock(&f->lock);
+		f->done = asked;
+		pthread_cond_broadcast(&f->done_cond);
+		pthread_mutex_unlock(&f->lock);
+	}
+	return NULL;
+}
+
+struct follow *follow_new(struct fs *fs)
+{
+	struct follow *f = alloc_zero(sizeof(*f));
+	struct watch_sink sink = {on_refs, on_project, on_lost, f};
+	int r;
+
+	f->fs = fs;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->done_cond, NULL);
+	f->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = f->wake_fd < 0 ? -errno
+			   : watch_new(store_projects_fd(fs->store), &sink, &f->watches);
+	if (!r)
+		r = -pthread_create(&f->thread, NULL, serve, f);
+	if (!r)
+		return f;
+	fail(r, "fs: start to follow the repositories");
+	watch_free(f->watches);
+	free(f);
+	return NULL;
+}
+
+void follow_free(struct follow *f)
+{
+	bool all;
+	struct wanted *list;
+
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->quit = true;
+	pthread_cond_broadcast(&f->done_cond);
+	pthread_mutex_unlock(&f->lock);
+	wake(f);
+	pthread_join(f->thread, NULL);
+	for (list = take_wanted(f, &all); list;) {
+		struct wanted *w = list;
+
+		list = w->next;
+		free(w);
+	}
+	while (f->n_unwatched)
+		free(f->unwatched[--f->n_unwatched]);
+	free(f->unwatched);
+	watch_free(f->watches);
+	close(f->wake_fd);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->done_cond);
+	free(f);
+}

@@ -1,0 +1,36 @@
+/* fs/listing.h - the directories that were looked at last, kept in memory.
+ *
+ * A path walk or a long listing asks for one directory many times; the store would decode it each time. Bounded by the
+ * number of entries kept.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/oid.h"
+#include "store/tree.h"
+
+struct listings;
+struct order;
+struct project;
+
+struct listing {
+	const struct tree_list *list;
+	_Atomic uint32_t refs;
+	struct order *_Atomic order; /* NULL until listing_order() */
+};
+
+struct listings *listings_new(void);
+void listings_free(struct listings *ls);
+
+/* The directory `tree`, counted: give it back with listing_put(). An all-zero id is an empty one. As
+ * tree_list(); TREE_MISSING and TREE_CORRUPT are made faults here (-EIO), said in the log. */
+int listing_get(struct listings *ls, struct project *p, const struct oid *tree,
+		struct listing **ret);
+void listing_put(struct listing *l);
+DEFINE_CLEANUP(struct listing *, listing_put)
+
+/* Its names in an order of their own (fs/order.h), made once. Lives as long as the listing. */
+const struct order *listing_order(struct listing *l);

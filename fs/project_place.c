@@ -1,0 +1,60 @@
+/* fs/project_place.c - <mnt>/<project>/: a fixed set of names, of which `.frag` is not listed. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fs/app.h"
+#include "fs/dirbuf.h"
+#include "fs/fs_private.h"
+#include "fs/place.h"
+#include "fs/tree_place.h"
+
+struct fixed {
+	const char *name;
+	enum place_kind kind;
+};
+
+/* In the order of the listing; what is hidden comes last. */
+static const struct fixed fixed[] = {
+	{"live", PLACE_TREE},     {"fragments", PLACE_FRAGMENTS},
+	{"by-date", PLACE_DATES}, {"refs", PLACE_REFS},
+	{"at", PLACE_AT},         {"review", PLACE_REVIEW},
+	{".frag", PLACE_CONTROL},
+};
+
+enum { N_FIXED = sizeof(fixed) / sizeof(fixed[0]), N_LISTED = N_FIXED - 1 };
+
+static int lookup(struct fs *fs, struct node *dir, const char *name, struct found *ret)
+{
+	struct node want;
+	size_t i = 0;
+
+	while (i < N_FIXED && strcmp(fixed[i].name, name) != 0)
+		i++;
+	ret->entry_ttl = PLACE_ALWAYS;
+	if (i == N_FIXED)
+		return PLACE_NO_ENTRY;
+	/* live/: whoever calls holds its lock and has loaded it, see tree_place_guard(). */
+	want = fixed[i].kind == PLACE_TREE ? tree_place_live(fs, dir)
+					   : place_subdir(fs, dir, name, fixed[i].kind);
+	if (want.kind == PLACE_REFS || want.kind == PLACE_AT || want.kind == PLACE_HISTORY)
+		want.extra = strdup("");
+	ret->node = place_node(fs, &want);
+	return 0;
+}
+
+static int list(struct fs *fs, struct node *dir, uint64_t from, struct dirbuf *out)
+{
+	for (uint64_t i = from; i < N_LISTED; i++) {
+		struct ident id = ident_child(&fs->secret, &dir->ident, fixed[i].name,
+					      strlen(fixed[i].name));
+
+		if (!dirbuf_add(out, fixed[i].name, id.ino, S_IFDIR, i + 1))
+			break;
+	}
+	return 0;
+}
+
+const struct place_ops place_project = {
+	.lookup = lookup,
+	.list = list,
+};
