@@ -24,12 +24,12 @@ enum choice_kind {
 const char *choice_name(uint32_t kind);
 
 struct choice_input {
-	uint64_t n_changes;  /* puts, links, modes and removals */
-	uint64_t bytes;      /* contents of the puts */
-	uint64_t bytes_away; /* … of which are not believed to be inside already */
-	unsigned caps;       /* enum provider_cap */
-	uint64_t argv_limit; /* 0: none known */
-	bool resident_refused; /* the agent just said that something is not resident */
+	uint64_t n_changes;           /* puts, links, modes and removals */
+	uint64_t bytes;               /* contents of the puts */
+	uint64_t bytes_away;          /* … of which are not believed to be inside already */
+	unsigned caps;                /* enum provider_cap */
+	uint64_t argv_limit;          /* 0: none known */
+	bool resident_refused;        /* the agent just said that something is not resident */
 	uint64_t rtt_us, bytes_per_s; /* estimates; 0: not measured yet, a guess is taken */
 };
 

@@ -12,8 +12,9 @@
 struct errand {
 	struct provider_call call; /* pass this one to the verb */
 	bool done;
-	int result;                /* once done */
-	struct channel *channel;   /* where agent_open() puts it; closed with the errand unless taken */
+	int result; /* once done */
+	struct channel
+		*channel; /* where agent_open() puts it; closed with the errand unless taken */
 	bool dropped;
 };
 

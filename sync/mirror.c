@@ -240,9 +240,9 @@ void mirror_forget_plan(struct mirror *m)
 {
 	mirror_transfer_end(m);
 	mirror_pull_end(m);
-	listing_deinit(&m->base);
-	listing_deinit(&m->desired);
-	listing_deinit(&m->remote);
+	flat_deinit(&m->base);
+	flat_deinit(&m->desired);
+	flat_deinit(&m->remote);
 }
 
 uint32_t mirror_ask(struct mirror *m, struct wire_frame *f)
@@ -325,7 +325,7 @@ static int find_desired(struct mirror *m)
 					     "HEAD points at a branch without a commit; the "
 					     "sandbox was left as it is");
 		m->head = (struct oid){0};
-		return listing_tree(NULL, 0, &m->tree);
+		return flat_tree(NULL, 0, &m->tree);
 	case SOURCE_GONE:
 		return mirror_settle(m, MIRROR_HALTED,
 				     "the project is gone; the sandbox was left as it is");

@@ -27,13 +27,14 @@ enum mirror_state {
 	MIRROR_PULL = 5,      /* bringing the sandbox's own changes back */
 	MIRROR_PLAN = 6,
 	MIRROR_SEND = 7,
-	MIRROR_APPLY = 8,     /* everything is sent, the agent renames it into place */
+	MIRROR_APPLY = 8, /* everything is sent, the agent renames it into place */
 	MIRROR_VERIFY = 9,
-	MIRROR_BACKOFF = 10,  /* failed; the next try has a time */
-	MIRROR_ASLEEP = 11,   /* the provider stopped it; being started */
-	MIRROR_CONFLICT = 12, /* settled, except for what the sandbox has of its own; see `why` */
-	MIRROR_HALTED = 13,   /* needs a person; `why` says what for */
-	MIRROR_GONE = 14,     /* the provider has no such sandbox */
+	MIRROR_BACKOFF = 10, /* failed; the next try has a time */
+	MIRROR_ASLEEP = 11,  /* the provider stopped it; being started */
+	MIRROR_CONFLICT =
+		12,         /* settled, except for what the sandbox has of its own; see `why` */
+	MIRROR_HALTED = 13, /* needs a person; `why` says what for */
+	MIRROR_GONE = 14,   /* the provider has no such sandbox */
 };
 
 /* "synced"; also in JSON. */
@@ -42,20 +43,20 @@ const char *mirror_state_name(enum mirror_state s);
 struct mirror_status {
 	struct state_sandbox record; /* B, D, R, last error, drift: as stored */
 	enum mirror_state state;
-	bool verified;               /* R = D was proven in this run, or stands so in the record */
-	uint32_t plan;               /* enum choice_kind of the operation under way or last done */
-	uint32_t attempt;            /* tries of it so far */
+	bool verified;    /* R = D was proven in this run, or stands so in the record */
+	uint32_t plan;    /* enum choice_kind of the operation under way or last done */
+	uint32_t attempt; /* tries of it so far */
 	uint64_t files_done, files_total, bytes_done, bytes_total;
-	int64_t retry_ms;            /* until the next try; 0: none is set */
-	int64_t lag_s;               /* seconds since D moved away from what the sandbox holds; 0: it has not */
-	uint64_t rtt_us, apply_us;   /* last measured; 0: not yet */
-	char why[STATE_ERROR_MAX];   /* what stands in the way, and what to do; "" when nothing does */
+	int64_t retry_ms; /* until the next try; 0: none is set */
+	int64_t lag_s; /* seconds since D moved away from what the sandbox holds; 0: it has not */
+	uint64_t rtt_us, apply_us; /* last measured; 0: not yet */
+	char why[STATE_ERROR_MAX]; /* what stands in the way, and what to do; "" when nothing does */
 };
 
 enum mirror_outcome {
 	MIRROR_NONE = 1, /* the project has no sandbox */
-	MIRROR_LATE,     /* not verified when the time was over; the next run goes on from there */
-	MIRROR_STUCK,    /* conflict, halted or gone: `why` of the status says what to do */
+	MIRROR_LATE,  /* not verified when the time was over; the next run goes on from there */
+	MIRROR_STUCK, /* conflict, halted or gone: `why` of the status says what to do */
 };
 
 struct mirror_options {

@@ -7,7 +7,7 @@
 #include "sync/mirror.h"
 
 #include "sync/choice.h"
-#include "sync/listing.h"
+#include "sync/flat.h"
 #include "sync/source.h"
 #include "sync/talk.h"
 
@@ -16,35 +16,35 @@ struct errand;
 struct provider;
 
 enum {
-	MIRROR_ROUNDS_MAX = 3,   /* pulls in a row before it counts as a failure */
+	MIRROR_ROUNDS_MAX = 3,       /* pulls in a row before it counts as a failure */
 	MIRROR_LISTING_MAX = 500000, /* files a sandbox may list */
-	MIRROR_FETCHES_MAX = 16, /* contents asked for and not yet here */
+	MIRROR_FETCHES_MAX = 16,     /* contents asked for and not yet here */
 };
-#define MIRROR_SAVE_MAX	      ((uint64_t)16 << 20) /* one file that is brought back */
+#define MIRROR_SAVE_MAX       ((uint64_t)16 << 20) /* one file that is brought back */
 #define MIRROR_SAVE_TOTAL_MAX ((uint64_t)64 << 20) /* all of one pull, held in memory */
 
 /* Milliseconds until a state has failed (or, settled, is looked at again). */
 enum {
 	MIRROR_PROBE_MS = 15000,
-	MIRROR_STEP_MS = 10000,     /* since the last sign of life in a state that talks */
-	MIRROR_PULL_MS = 300000,    /* the whole of a pull */
+	MIRROR_STEP_MS = 10000,  /* since the last sign of life in a state that talks */
+	MIRROR_PULL_MS = 300000, /* the whole of a pull */
 	MIRROR_SETTLED_MS = 60000,
-	MIRROR_HELD_MS = 20,        /* until we ask again whether another process is done */
-	MIRROR_BYTES_PER_MS = 64,   /* a link slower than 64 kB/s has failed */
-	MIRROR_RETRY_MS = 100,      /* first pause; doubles */
+	MIRROR_HELD_MS = 20,         /* until we ask again whether another process is done */
+	MIRROR_BYTES_PER_MS = 64,    /* a link slower than 64 kB/s has failed */
+	MIRROR_RETRY_MS = 100,       /* first pause; doubles */
 	MIRROR_RETRY_NEAR_MS = 5000, /* longest pause while a person waits */
 	MIRROR_RETRY_FAR_MS = 60000,
 };
 
 /* What is being sent: the actions of a plan, as frames. */
 struct transfer {
-	struct plan plan;         /* its strings live in the listings of the mirror */
-	struct oid from, to;      /* the agent's trees */
-	size_t at;                /* next action */
-	struct blob_view view;    /* of the file being sent */
+	struct plan plan;      /* its strings live in the listings of the mirror */
+	struct oid from, to;   /* the agent's trees */
+	size_t at;             /* next action */
+	struct blob_view view; /* of the file being sent */
 	uint64_t view_at;
 	bool viewing, committed, verify_sent;
-	bool resident;            /* contents believed inside are only named */
+	bool resident; /* contents believed inside are only named */
 	uint32_t id, verify_id;
 	int64_t began_ns;
 };
@@ -55,9 +55,9 @@ struct pull {
 	char **data;               /* of those fetched */
 	uint32_t *ids;             /* of their fetches; 0: none is needed */
 	size_t n_files, n_asked, n_got, n_away;
-	struct buf got;            /* of the file that is coming in */
+	struct buf got; /* of the file that is coming in */
 	uint32_t list_id;
-	struct oid tree;           /* the agent's, of the listing */
+	struct oid tree; /* the agent's, of the listing */
 };
 
 struct mirror {
@@ -65,36 +65,37 @@ struct mirror {
 	struct provider *provider; /* borrowed */
 	const struct clock *clock;
 	uint64_t random;
-	bool near;                 /* a person waits: shorter pauses */
+	bool near; /* a person waits: shorter pauses */
 
 	enum mirror_state state;
-	int64_t entered, deadline, ceiling; /* clock_now(); ceiling: the deadline never moves beyond */
-	unsigned part;             /* of the state; 0 when it is entered */
+	int64_t entered, deadline,
+		ceiling; /* clock_now(); ceiling: the deadline never moves beyond */
+	unsigned part;   /* of the state; 0 when it is entered */
 	bool owned, due, order;
-	bool finished;             /* there is no record: nothing to mirror any more */
+	bool finished; /* there is no record: nothing to mirror any more */
 
 	struct state_sandbox rec;
 	struct state_op op;
-	bool op_open;              /* the journal has an operation that is not closed */
-	struct oid head, tree;     /* D: HEAD's commit and its tree */
+	bool op_open;          /* the journal has an operation that is not closed */
+	struct oid head, tree; /* D: HEAD's commit and its tree */
 
-	struct errand *errand;     /* the provider call under way */
+	struct errand *errand; /* the provider call under way */
 	struct talk talk;
 	uint32_t next_id;
-	bool trusted;              /* a VERIFY agreed since this conversation began */
-	bool doubt;                /* … and the next one must rehash everything */
+	bool trusted; /* a VERIFY agreed since this conversation began */
+	bool doubt;   /* … and the next one must rehash everything */
 	bool new_epoch, unsaved;
 
-	struct listing base, desired, remote;
+	struct flat base, desired, remote;
 	struct transfer send;
 	struct pull pull;
 	unsigned rounds, attempt;
 	bool resident_refused;
-	size_t n_refused;          /* entries of D that no sandbox may have */
+	size_t n_refused; /* entries of D that no sandbox may have */
 
 	uint32_t plan_kind;
 	uint64_t files_done, files_total, bytes_done, bytes_total;
-	int64_t asked_ns;          /* when the question whose answer gives r was sent */
+	int64_t asked_ns; /* when the question whose answer gives r was sent */
 	uint64_t rtt_us, bytes_per_s, apply_us;
 	char why[STATE_ERROR_MAX];
 };
@@ -145,11 +146,11 @@ void mirror_bewildered(struct mirror *m, const struct wire_frame *f);
 void mirror_forget_plan(struct mirror *m);
 
 /* One step of a state: 1 when something was done, 0 when nothing can be, or a fault. */
-int mirror_step_probe(struct mirror *m);     /* NEW, PROBE, ASLEEP: mirror_probe.c */
+int mirror_step_probe(struct mirror *m); /* NEW, PROBE, ASLEEP: mirror_probe.c */
 int mirror_step_bootstrap(struct mirror *m);
 int mirror_step_asleep(struct mirror *m);
-int mirror_step_pull(struct mirror *m);      /* mirror_pull.c */
-int mirror_step_plan(struct mirror *m);      /* mirror_send.c */
+int mirror_step_pull(struct mirror *m); /* mirror_pull.c */
+int mirror_step_plan(struct mirror *m); /* mirror_send.c */
 int mirror_step_send(struct mirror *m);
 int mirror_step_apply(struct mirror *m);
 int mirror_step_verify(struct mirror *m);

@@ -28,7 +28,7 @@ enum { LIST, LISTING, FETCHING };
 /* Entries of D that no sandbox may get are left out and counted. */
 struct gather {
 	struct mirror *m;
-	struct listing *into;
+	struct flat *into;
 	bool sizes;
 	size_t n_refused;
 	int err;
@@ -50,12 +50,12 @@ static int gather_one(const struct diff_change *c, void *arg)
 	}
 	if (g->sizes && e.mode != MODE_GITLINK)
 		g->err = ops->size(g->m->source, &e.oid, &e.size);
-	listing_add(g->into, c->path, len, &e);
+	flat_add(g->into, c->path, len, &e);
 	return g->err;
 }
 
 /* All files of a tree of the store. 0, SOURCE_MISSING, or a fault. */
-static int list_tree(struct mirror *m, const struct oid *tree, struct listing *into, bool sizes,
+static int list_tree(struct mirror *m, const struct oid *tree, struct flat *into, bool sizes,
 		     size_t *n_refused)
 {
 	struct gather g = {.m = m, .into = into, .sizes = sizes};
@@ -99,13 +99,13 @@ static void take_entry(struct mirror *m, const struct wire_frame *f)
 {
 	struct plan_entry e = {.mode = f->mode, .oid = f->oid, .size = f->size};
 
-	listing_add(&m->remote, f->path.p, f->path.len, &e);
+	flat_add(&m->remote, f->path.p, f->path.len, &e);
 }
 
 /* The mixture an interrupted operation left counts as the base where R agrees with it. */
 static int blend_interrupted(struct mirror *m)
 {
-	struct listing to = {0}, blend = {0};
+	struct flat to = {0}, blend = {0};
 	size_t b = 0;
 	int r = list_tree(m, &m->op.to, &to, false, NULL);
 
@@ -116,10 +116,10 @@ static int blend_interrupted(struct mirror *m)
 			/* Gone from R: by us, if the operation was to remove it. */
 			const char *path = m->base.entries[b].path;
 
-			if (listing_find(&to, path))
-				listing_add(&blend, path, strlen(path), &m->base.entries[b]);
+			if (flat_find(&to, path))
+				flat_add(&blend, path, strlen(path), &m->base.entries[b]);
 		}
-		t = listing_find(&to, e->path);
+		t = flat_find(&to, e->path);
 		if (t && (t->mode != e->mode || !oid_eq(&t->oid, &e->oid)))
 			t = NULL;
 		if (b < m->base.n && strcmp(m->base.entries[b].path, e->path) == 0) {
@@ -127,18 +127,18 @@ static int blend_interrupted(struct mirror *m)
 			b++;
 		}
 		if (t)
-			listing_add(&blend, t->path, strlen(t->path), t);
+			flat_add(&blend, t->path, strlen(t->path), t);
 	}
 	for (; b < m->base.n && r == 0; b++)
-		if (listing_find(&to, m->base.entries[b].path))
-			listing_add(&blend, m->base.entries[b].path,
-				    strlen(m->base.entries[b].path), &m->base.entries[b]);
-	listing_deinit(&to);
+		if (flat_find(&to, m->base.entries[b].path))
+			flat_add(&blend, m->base.entries[b].path,
+				 strlen(m->base.entries[b].path), &m->base.entries[b]);
+	flat_deinit(&to);
 	if (r) {
-		listing_deinit(&blend);
+		flat_deinit(&blend);
 		return r == SOURCE_MISSING ? 0 : r;
 	}
-	listing_deinit(&m->base);
+	flat_deinit(&m->base);
 	m->base = blend;
 	return 0;
 }
@@ -180,9 +180,9 @@ static int make_plan(struct mirror *m)
 {
 	bool moved = !oid_eq(&m->rec.base, &m->tree);
 	struct plan_input in = {
-		.base = listing_side(&m->base),
-		.desired = listing_side(&m->desired),
-		.remote = listing_side(&m->remote),
+		.base = flat_side(&m->base),
+		.desired = flat_side(&m->desired),
+		.remote = flat_side(&m->remote),
 		.policy = moved || m->order ? PLAN_SWITCH : PLAN_MERGE,
 		.new_epoch = m->new_epoch,
 		.acknowledged = m->order,
@@ -212,8 +212,7 @@ static int compare(struct mirror *m)
 	struct oid tree;
 	int r;
 
-	if (!listing_is_sorted(&m->remote) ||
-	    listing_tree(m->remote.entries, m->remote.n, &tree) ||
+	if (!flat_is_sorted(&m->remote) || flat_tree(m->remote.entries, m->remote.n, &tree) ||
 	    !oid_eq(&tree, &m->pull.tree)) {
 		mirror_fail(m, "the agent's listing does not make the tree it claims");
 		return 1;
@@ -221,7 +220,7 @@ static int compare(struct mirror *m)
 	r = list_tree(m, &m->rec.base, &m->base, false, NULL);
 	/* History that was cut away is no base: everything is compared with D alone. */
 	if (r == SOURCE_MISSING)
-		listing_deinit(&m->base);
+		flat_deinit(&m->base);
 	if (!r && m->op_open)
 		r = blend_interrupted(m);
 	if (r < 0)
@@ -431,7 +430,7 @@ static int go_on(struct mirror *m)
 		return mirror_settle_conflict(m);
 	if (!plan.n_actions)
 		return mirror_settle_synced(m, &m->rec.observed);
-	r = listing_tree(plan.target, plan.n_target, &to);
+	r = flat_tree(plan.target, plan.n_target, &to);
 	if (r)
 		return mirror_settle(m, MIRROR_HALTED,
 				     "the fragment and what the sandbox keeps make no tree");

@@ -45,12 +45,12 @@ static int gather_change(const struct diff_change *c, void *arg)
 		return 0;
 	}
 	if (was.mode)
-		listing_add(&m->base, c->path, len, &was);
+		flat_add(&m->base, c->path, len, &was);
 	if (!is.mode)
 		return 0;
 	if (is.mode != MODE_GITLINK)
 		r = m->source->ops->size(m->source, &is.oid, &is.size);
-	listing_add(&m->desired, c->path, len, &is);
+	flat_add(&m->desired, c->path, len, &is);
 	return r;
 }
 
@@ -66,13 +66,12 @@ int mirror_step_plan(struct mirror *m)
 	if (r < 0)
 		return r;
 	/* A tree that cannot be had, or not as it is: PULL compares with what there is. */
-	if (r || m->n_refused || !listing_is_sorted(&m->base) ||
-	    !listing_is_sorted(&m->desired)) {
+	if (r || m->n_refused || !flat_is_sorted(&m->base) || !flat_is_sorted(&m->desired)) {
 		mirror_enter(m, MIRROR_PULL);
 		return 1;
 	}
-	in.base = in.remote = listing_side(&m->base);
-	in.desired = listing_side(&m->desired);
+	in.base = in.remote = flat_side(&m->base);
+	in.desired = flat_side(&m->desired);
 	plan_make(&in, &plan);
 	if (!plan.n_actions) {
 		plan_deinit(&plan);

@@ -41,7 +41,8 @@ struct plan_input {
 	bool new_epoch;
 	bool unsaved;      /* the old one held changes that never came back */
 	bool acknowledged; /* a person said to go on all the same: nothing halts */
-	uint64_t size_max, total_max; /* of what may be saved, per file and in all; 0: no limit */
+	uint64_t size_max,
+		total_max; /* of what may be saved, per file and in all; 0: no limit */
 };
 
 enum plan_halt {
@@ -49,15 +50,15 @@ enum plan_halt {
 	PLAN_HALT_EMPTIED,  /* the sandbox lost every file: its deletions are not taken */
 	PLAN_HALT_VANISHED, /* … more than half of at least PLAN_VANISH_MIN */
 	PLAN_HALT_OURS,     /* our side lost as much in a merge: our deletions are not sent */
-	PLAN_HALT_EPOCH,    /* another sandbox, and the old one's changes were not saved: nothing is done */
+	PLAN_HALT_EPOCH, /* another sandbox, and the old one's changes were not saved: nothing is done */
 };
 
 enum { PLAN_VANISH_MIN = 20 };
 
 enum plan_action_kind {
-	PLAN_PUT,    /* content, as file or executable */
-	PLAN_LINK,   /* a symbolic link, or a submodule's place */
-	PLAN_MODE,   /* the content is there, the executable bit is not as it should be */
+	PLAN_PUT,  /* content, as file or executable */
+	PLAN_LINK, /* a symbolic link, or a submodule's place */
+	PLAN_MODE, /* the content is there, the executable bit is not as it should be */
 	PLAN_REMOVE,
 };
 
@@ -78,8 +79,8 @@ enum plan_fate {
 
 struct plan_drift {
 	enum plan_fate fate;
-	bool taken;    /* merge: it becomes part of the target */
-	bool conflict; /* D changed it too, otherwise */
+	bool taken;              /* merge: it becomes part of the target */
+	bool conflict;           /* D changed it too, otherwise */
 	struct plan_entry entry; /* R's; of a deletion B's */
 };
 
@@ -87,13 +88,13 @@ struct plan {
 	enum plan_halt halt;
 	struct plan_action *actions; /* in path order: R with them done is `target` */
 	size_t n_actions;
-	struct plan_drift *drift;    /* in path order */
+	struct plan_drift *drift; /* in path order */
 	size_t n_drift;
-	struct plan_entry *target;   /* listing of what R will be (as sparse as the input) */
+	struct plan_entry *target; /* listing of what R will be (as sparse as the input) */
 	size_t n_target;
 	size_t n_saved, n_kept, n_conflicts;
-	size_t n_blocked;            /* of D: not placed, since something kept is in the way */
-	uint64_t bytes;              /* content of all PUT and LINK actions */
+	size_t n_blocked; /* of D: not placed, since something kept is in the way */
+	uint64_t bytes;   /* content of all PUT and LINK actions */
 };
 
 /* Decides. Never fails; the same input gives the same plan. All strings stay borrowed from the input.

@@ -27,7 +27,7 @@ enum source_outcome {
 /* A file the sandbox changed. */
 struct source_file {
 	const char *path;
-	uint32_t mode;    /* 0: it was deleted */
+	uint32_t mode; /* 0: it was deleted */
 	struct oid oid;
 	const void *data; /* NULL: the store has the blob already */
 	size_t len;
@@ -35,11 +35,11 @@ struct source_file {
 
 /* What a sandbox did on top of a fragment, to be kept for good. */
 struct source_work {
-	const char *sandbox;       /* the sandbox's id, for the name of the ref and the author */
-	struct oid commit, tree;   /* what it started from; zero: nothing */
+	const char *sandbox;     /* the sandbox's id, for the name of the ref and the author */
+	struct oid commit, tree; /* what it started from; zero: nothing */
 	const struct source_file *files; /* in path order */
 	size_t n_files;
-	int64_t time;              /* wall seconds */
+	int64_t time; /* wall seconds */
 };
 
 struct source_ops {

@@ -30,8 +30,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "provider/agent/place.h"
 #include "provider/agent/session.h"
+#include "provider/agent/site.h"
 
 enum { SESSIONS_MAX = 64, CHILDREN_MAX = 256, BACKLOG = 64 };
 
@@ -43,7 +43,7 @@ struct options {
 
 struct server {
 	struct agent agent;
-	struct place place;
+	struct site place;
 	pid_t children[CHILDREN_MAX];
 	struct session *sessions[SESSIONS_MAX];
 	size_t n;
@@ -249,7 +249,7 @@ int main(int argc, char **argv)
 		.children = v->children,
 		.max_children = CHILDREN_MAX,
 	};
-	r = place_open(&v->place, o.home, o.root, &why);
+	r = site_open(&v->place, o.home, o.root, &why);
 	if (r)
 		complain("cannot start", why.words);
 	if (!r) {
@@ -261,7 +261,7 @@ int main(int argc, char **argv)
 		loop(v);
 	while (v->n)
 		session_free(v->sessions[--v->n]);
-	place_close(&v->place);
+	site_close(&v->place);
 	free(v);
 	return r ? 1 : 0;
 }

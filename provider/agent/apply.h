@@ -35,9 +35,9 @@ struct change {
 	uint64_t size;
 	uint32_t slot;
 	enum change_phase phase;
-	bool settled;     /* it is so already */
-	bool done;        /* moved into place by this sweep */
-	bool stands;      /* something stands there, `seen` says what */
+	bool settled; /* it is so already */
+	bool done;    /* moved into place by this sweep */
+	bool stands;  /* something stands there, `seen` says what */
 	struct stat seen;
 };
 

@@ -11,7 +11,7 @@ struct inspection {
 	const struct manifest *current; /* what was applied */
 	const struct manifest *next;    /* what will be */
 	struct apply *apply;            /* its changes, sorted by path */
-	bool resume;                    /* what cannot be done is left alone instead of refused */
+	bool resume; /* what cannot be done is left alone instead of refused */
 };
 
 /* Looks at every path: sets `phase`, `settled`, `stands` and `seen` of each change. 0, WIRE_E_DRIFT naming the

@@ -22,7 +22,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "provider/agent/descriptors.h"
-#include "provider/agent/place.h"
+#include "provider/agent/site.h"
 #include "provider/agent/survey.h"
 #include "provider/agent/sweep.h"
 #include "provider/agent/tunnel.h"
@@ -111,7 +111,7 @@ static void on_hello(struct session *s, const struct wire_frame *f)
 
 static void on_apply(struct session *s, const struct wire_frame *f)
 {
-	struct place *p = s->agent->place;
+	struct site *p = s->agent->place;
 	struct refusal why;
 	int r;
 
@@ -141,7 +141,7 @@ static int64_t now_us(void)
 
 static void on_commit(struct session *s, const struct wire_frame *f)
 {
-	struct place *p = s->agent->place;
+	struct site *p = s->agent->place;
 	struct refusal why;
 	int64_t start = now_us();
 	int r = sweep_commit(p, &s->apply, &why);
@@ -235,7 +235,7 @@ static void on_manifest(struct session *s, const struct wire_frame *f)
 	int r = survey_take(s->agent->place, false, &v, &why);
 
 	if (!r)
-		r = place_adopt(s->agent->place, &v.now, &why);
+		r = site_adopt(s->agent->place, &v.now, &why);
 	if (r)
 		reply_refusal(s, f->id, r, &why);
 	else
@@ -286,7 +286,7 @@ static void on_fetch(struct session *s, const struct wire_frame *f)
 	buf_init(&target, WIRE_PATH_MAX + 1);
 	s->fetch_id = f->id;
 	s->n_fetched = 0;
-	r = place_refresh(s->agent->place, &why);
+	r = site_refresh(s->agent->place, &why);
 	if (!r)
 		r = upload_open(s->agent->place, f->path, &s->fetch_fd, &target, &why);
 	if (r) {
@@ -416,7 +416,7 @@ static void on_more(struct session *s, const struct wire_frame *f)
 static void on_epoch(struct session *s, const struct wire_frame *f)
 {
 	struct refusal why;
-	int r = place_plant(s->agent->place, f->epoch, &why);
+	int r = site_plant(s->agent->place, f->epoch, &why);
 
 	reply_ok(s, f->id, r, &why);
 }

@@ -11,11 +11,11 @@
 #include "provider/agent/upload.h"
 #include "provider/agent/wire.h"
 
-struct place;
+struct site;
 
 /* What sessions share. */
 struct agent {
-	struct place *place;
+	struct site *place;
 	struct limits limits;
 	pid_t *children; /* processes that look after an EXEC or FORWARD; 0: a free place */
 	unsigned max_children;

@@ -15,7 +15,7 @@ struct spawn_request {
 	int sock;               /* of the session */
 	struct wire_stream *in; /* what came on it already */
 	struct wire_frame exec;
-	const char *root;       /* where relative `cwd`s start */
+	const char *root; /* where relative `cwd`s start */
 	struct limits limits;
 };
 

@@ -23,7 +23,7 @@
 #include "provider/agent/beneath.h"
 #include "provider/agent/digest.h"
 #include "provider/agent/ignore.h"
-#include "provider/agent/place.h"
+#include "provider/agent/site.h"
 
 struct walk {
 	const struct manifest *known;
@@ -181,14 +181,14 @@ static uint32_t count_drift(const struct manifest *a, const struct manifest *b)
 	return n;
 }
 
-int survey_take(struct place *p, bool full, struct survey *ret, struct refusal *why)
+int survey_take(struct site *p, bool full, struct survey *ret, struct refusal *why)
 {
 	struct walk w = {.known = &p->current, .full = full, .out = ret, .why = why};
 	int r;
 
 	*ret = (struct survey){0};
 	buf_init(&w.path, WIRE_PATH_MAX + 1);
-	r = place_refresh(p, why);
+	r = site_refresh(p, why);
 	if (!r && buf_reserve(&w.path, 256))
 		r = refuse_io(why, ENOMEM, "walk the project");
 	if (!r)

@@ -29,10 +29,10 @@
 #include "provider/agent/beneath.h"
 #include "provider/agent/digest.h"
 #include "provider/agent/inspect.h"
-#include "provider/agent/place.h"
+#include "provider/agent/site.h"
 
 struct sweep {
-	struct place *place;
+	struct site *place;
 	struct apply *apply;
 	struct beneath live;
 	struct manifest next; /* entries in order; paths are borrowed */
@@ -255,7 +255,7 @@ static struct manifest_entry outcome_of(struct sweep *s, const struct change *c,
 /* Notes every change in manifest and ledger. */
 static int note_all(struct sweep *s, bool trust)
 {
-	struct place *p = s->place;
+	struct site *p = s->place;
 	struct manifest changes = {0};
 
 	for (size_t i = 0; i < s->apply->n; i++) {
@@ -349,7 +349,7 @@ static void note_failure(struct sweep *s)
 	ledger_done(&s->place->ledger, &none, &s->place->current);
 }
 
-static void sweep_init(struct sweep *s, struct place *p, struct apply *a, struct refusal *why)
+static void sweep_init(struct sweep *s, struct site *p, struct apply *a, struct refusal *why)
 {
 	*s = (struct sweep){.place = p, .apply = a, .why = why};
 	beneath_init(&s->live, p->root);
@@ -372,7 +372,7 @@ static void sweep_deinit(struct sweep *s)
 
 static int intend(struct sweep *s)
 {
-	struct place *p = s->place;
+	struct site *p = s->place;
 	int r = p->ledger.behind ? ledger_rewrite(&p->ledger, &p->current) : 0;
 
 	if (!r)
@@ -401,10 +401,10 @@ static int commit(struct sweep *s)
 	return r;
 }
 
-int sweep_commit(struct place *p, struct apply *a, struct refusal *why)
+int sweep_commit(struct site *p, struct apply *a, struct refusal *why)
 {
 	struct sweep s;
-	int r = place_refresh(p, why);
+	int r = site_refresh(p, why);
 
 	if (r)
 		return r;
@@ -419,7 +419,7 @@ int sweep_commit(struct place *p, struct apply *a, struct refusal *why)
 	return r;
 }
 
-int sweep_resume(struct place *p, struct apply *a, struct refusal *why)
+int sweep_resume(struct site *p, struct apply *a, struct refusal *why)
 {
 	struct sweep s;
 	int r;

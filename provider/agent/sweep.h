@@ -4,12 +4,12 @@
 
 #include "provider/agent/apply.h"
 
-struct place;
+struct site;
 
 /* Compares, checks every path, and renames everything in; then `p->tree` is `a->to`. On refusal the
  * project is as it was. 0 or an enum wire_error. */
-int sweep_commit(struct place *p, struct apply *a, struct refusal *why);
+int sweep_commit(struct site *p, struct apply *a, struct refusal *why);
 
 /* Takes a sweep up that an agent before us left: what can still be put in place without overwriting
  * anything is, and the manifest says what became of it. */
-int sweep_resume(struct place *p, struct apply *a, struct refusal *why);
+int sweep_resume(struct site *p, struct apply *a, struct refusal *why);

@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/judge.h"
 #include "provider/agent/beneath.h"
-#include "provider/agent/place.h"
+#include "provider/agent/site.h"
 
 static int make_parents(char *path)
 {
@@ -126,7 +126,7 @@ static int read_link(int root, const char *path, struct buf *target, struct refu
 	return 0;
 }
 
-int upload_open(struct place *p, struct wire_str str, int *fd, struct buf *target,
+int upload_open(struct site *p, struct wire_str str, int *fd, struct buf *target,
 		struct refusal *why)
 {
 	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;

@@ -7,7 +7,7 @@
 
 #include "provider/agent/refusal.h"
 
-struct place;
+struct site;
 
 struct upload {
 	bool active;
@@ -28,5 +28,5 @@ int upload_more(struct upload *u, const struct wire_data *data, struct refusal *
 void upload_abort(struct upload *u);
 
 /* Opens what FETCH names. 0 with `*fd`, or with `*fd` -1 and a link's target in `target`. */
-int upload_open(struct place *p, struct wire_str path, int *fd, struct buf *target,
+int upload_open(struct site *p, struct wire_str path, int *fd, struct buf *target,
 		struct refusal *why);

@@ -53,41 +53,53 @@ enum {
 
 enum wire_type {
 	/* client → agent */
-	WIRE_HELLO = 1,   /* u16 version */
-	WIRE_APPLY = 2,   /* tree from, tree to, u32 n_changes, u8 flags (enum wire_apply_flags) */
-	WIRE_FILE = 3,    /* u32 mode, oid, u64 size, u8 source (enum wire_source), str path, data: first bytes */
-	WIRE_MORE = 4,    /* data: the next bytes of the FILE before */
-	WIRE_REMOVE = 5,  /* str path */
-	WIRE_COMMIT = 6,  /* nothing */
-	WIRE_VERIFY = 7,  /* u8 flags (enum wire_verify_flags) */
+	WIRE_HELLO = 1, /* u16 version */
+	WIRE_APPLY =
+		2, /* tree from, tree to, u32 n_changes, u8 flags (enum wire_apply_flags) */
+	WIRE_FILE =
+		3, /* u32 mode, oid, u64 size, u8 source (enum wire_source), str path, data: first bytes */
+	WIRE_MORE = 4,     /* data: the next bytes of the FILE before */
+	WIRE_REMOVE = 5,   /* str path */
+	WIRE_COMMIT = 6,   /* nothing */
+	WIRE_VERIFY = 7,   /* u8 flags (enum wire_verify_flags) */
 	WIRE_MANIFEST = 8, /* nothing: list every file under the root, hashed, and adopt it */
-	WIRE_FETCH = 9,   /* str path: below the root, or absolute in the sandbox; a link gives its target */
-	WIRE_EXEC = 10,   /* str cwd ("": the root), u16 n, str argv…, u16 n, str env…, u8 tty (0) */
+	WIRE_FETCH =
+		9, /* str path: below the root, or absolute in the sandbox; a link gives its target */
+	WIRE_EXEC =
+		10, /* str cwd ("": the root), u16 n, str argv…, u16 n, str env…, u8 tty (0) */
 	WIRE_STDIN = 11,  /* data; empty: end of input */
 	WIRE_SIGNAL = 12, /* u8 signal, to the exec's process group */
-	WIRE_FORWARD = 13, /* u16 port: after OK the stream is raw bytes to 127.0.0.1:port (or [::1]:port) */
-	WIRE_EPOCH = 14,  /* 16 bytes: plant the nonce (only when none is set); OK, or ERROR WIRE_E_MOVED */
-	WIRE_PUT = 15,    /* u32 mode, str absolute path, data; then MORE frames; empty MORE ends; OK */
+	WIRE_FORWARD =
+		13, /* u16 port: after OK the stream is raw bytes to 127.0.0.1:port (or [::1]:port) */
+	WIRE_EPOCH =
+		14, /* 16 bytes: plant the nonce (only when none is set); OK, or ERROR WIRE_E_MOVED */
+	WIRE_PUT =
+		15, /* u32 mode, str absolute path, data; then MORE frames; empty MORE ends; OK */
 
 	/* agent → client */
-	WIRE_WELCOME = 64,  /* u16 version, 16 bytes epoch, tree current, u32 pid, str root */
-	WIRE_APPLIED = 65,  /* tree now, u32 n_files, u32 apply_us */
-	WIRE_VERIFIED = 66, /* tree now, u32 n_files, u32 n_drift (paths that differ from `current`) */
-	WIRE_ENTRY = 67,    /* u32 mode, oid, u64 size, str path: one of a MANIFEST, in the order of their bytes */
-	WIRE_END = 68,      /* u32 n (ENTRYs or BYTESs before it), tree current, u32 n_skipped (not for git: devices …) */
-	WIRE_BYTES = 69,    /* data: of a FETCH */
-	WIRE_STARTED = 70,  /* u32 pid */
-	WIRE_OUTPUT = 71,   /* u8 fd (1 or 2), data */
-	WIRE_EXITED = 72,   /* u16 status */
+	WIRE_WELCOME = 64, /* u16 version, 16 bytes epoch, tree current, u32 pid, str root */
+	WIRE_APPLIED = 65, /* tree now, u32 n_files, u32 apply_us */
+	WIRE_VERIFIED =
+		66, /* tree now, u32 n_files, u32 n_drift (paths that differ from `current`) */
+	WIRE_ENTRY =
+		67, /* u32 mode, oid, u64 size, str path: one of a MANIFEST, in the order of their bytes */
+	WIRE_END =
+		68, /* u32 n (ENTRYs or BYTESs before it), tree current, u32 n_skipped (not for git: devices …) */
+	WIRE_BYTES = 69,   /* data: of a FETCH */
+	WIRE_STARTED = 70, /* u32 pid */
+	WIRE_OUTPUT = 71,  /* u8 fd (1 or 2), data */
+	WIRE_EXITED = 72,  /* u16 status */
 	WIRE_OK = 73,
-	WIRE_ERROR = 127,   /* u16 code (enum wire_error), tree current, str message */
+	WIRE_ERROR = 127, /* u16 code (enum wire_error), tree current, str message */
 };
 
 enum wire_verify_flags {
 	WIRE_VERIFY_FULL = 1 << 0, /* rehash every file; else unchanged stat data is trusted */
 };
 
-enum wire_apply_flags { WIRE_APPLY_RESIDENT = 1 << 0 /* contents may come from the agent's object cache */ };
+enum wire_apply_flags {
+	WIRE_APPLY_RESIDENT = 1 << 0 /* contents may come from the agent's object cache */
+};
 
 enum wire_source {
 	WIRE_INLINE = 0, /* bytes follow */
@@ -96,15 +108,15 @@ enum wire_source {
 
 enum wire_error {
 	WIRE_E_PROTOCOL = 1,
-	WIRE_E_MOVED,        /* current tree is not `from`: the tree in the frame is what is there */
-	WIRE_E_DRIFT,        /* a path to be changed is not what was applied; message names it */
+	WIRE_E_MOVED, /* current tree is not `from`: the tree in the frame is what is there */
+	WIRE_E_DRIFT, /* a path to be changed is not what was applied; message names it */
 	WIRE_E_NOT_RESIDENT,
-	WIRE_E_HASH,         /* bytes received do not have the oid named */
-	WIRE_E_PATH,         /* refused by the judge */
-	WIRE_E_IO,           /* message says what; ENOSPC among them */
-	WIRE_E_EXEC,         /* could not be started */
-	WIRE_E_MISSING,      /* FETCH: no such file */
-	WIRE_E_BUSY,         /* too many sessions or processes */
+	WIRE_E_HASH,    /* bytes received do not have the oid named */
+	WIRE_E_PATH,    /* refused by the judge */
+	WIRE_E_IO,      /* message says what; ENOSPC among them */
+	WIRE_E_EXEC,    /* could not be started */
+	WIRE_E_MISSING, /* FETCH: no such file */
+	WIRE_E_BUSY,    /* too many sessions or processes */
 };
 
 /* Borrowed bytes; a `wire_str` has no NUL inside and none promised after it. */

@@ -168,14 +168,14 @@ static void streams_files_larger_than_a_frame(void **state)
 	struct fixture *f = *state;
 	size_t len = 3 * WIRE_DATA_MAX + 17;
 	char *text = alloc_zero(len + 1);
-	struct listing l = {0};
+	struct flat l = {0};
 	struct plan_entry e = {.mode = MODE_FILE, .size = len};
 	struct oid tree;
 
 	memset(text, 'x', len);
 	e.oid = twin_blob(&f->w.twin, text);
 	free(text);
-	listing_add(&l, "large", 5, &e);
+	flat_add(&l, "large", 5, &e);
 	f->w.twin.head = twin_fragment_of(&f->w.twin, &l);
 	assert_true(world_run(&f->w, 60000));
 	assert_state(f, MIRROR_SYNCED);

@@ -33,7 +33,7 @@ void twin_init(struct twin *t, const struct clock *clock)
 void twin_deinit(struct twin *t)
 {
 	for (size_t i = 0; i < t->n_trees; i++)
-		listing_deinit(&t->trees[i].files);
+		flat_deinit(&t->trees[i].files);
 	for (size_t i = 0; i < t->n_content; i++)
 		free(t->content[i]);
 	free(t->content);
@@ -79,14 +79,14 @@ static int by_path(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-size_t twin_fragment_of(struct twin *t, struct listing *files)
+size_t twin_fragment_of(struct twin *t, struct flat *files)
 {
 	struct twin_tree *tree = &t->trees[t->n_trees];
 
 	if (files->n)
 		qsort(files->entries, files->n, sizeof(*files->entries), by_path);
 	tree->files = *files;
-	if (listing_tree(files->entries, files->n, &tree->id))
+	if (flat_tree(files->entries, files->n, &tree->id))
 		abort();
 	return t->n_trees++;
 }
@@ -94,7 +94,7 @@ size_t twin_fragment_of(struct twin *t, struct listing *files)
 size_t twin_fragment(struct twin *t, const char *files)
 {
 	char *copy = alloc_str(files), *save = NULL;
-	struct listing l = {0};
+	struct flat l = {0};
 
 	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
 		char *text = strchr(w, '=');
@@ -110,7 +110,7 @@ size_t twin_fragment(struct twin *t, const char *files)
 			text[--len] = '\0';
 		e.size = len;
 		e.oid = twin_blob(t, text);
-		listing_add(&l, w, strlen(w), &e);
+		flat_add(&l, w, strlen(w), &e);
 	}
 	free(copy);
 	return twin_fragment_of(t, &l);
@@ -307,7 +307,7 @@ static int source_op_close(struct source *s, const struct state_op *op,
 	return 0;
 }
 
-static void overlay(struct listing *into, const struct listing *base,
+static void overlay(struct flat *into, const struct flat *base,
 		    const struct source_work *w)
 {
 	size_t i = 0, j = 0;
@@ -320,9 +320,9 @@ static void overlay(struct listing *into, const struct listing *base,
 		i += c <= 0;
 		j += c >= 0;
 		if (c < 0)
-			listing_add(into, b->path, strlen(b->path), b);
+			flat_add(into, b->path, strlen(b->path), b);
 		else if (f->mode)
-			listing_add(into, f->path, strlen(f->path),
+			flat_add(into, f->path, strlen(f->path),
 				    &(struct plan_entry){
 					    .mode = f->mode, .oid = f->oid, .size = f->len});
 	}
@@ -332,12 +332,12 @@ static int source_keep(struct source *s, const struct source_work *w, struct oid
 {
 	struct twin *t = twin_of(s);
 	const struct twin_tree *base = find_tree(t, &w->tree);
-	struct listing all = {0};
+	struct flat all = {0};
 	int r;
 
 	overlay(&all, base ? &base->files : &t->trees[0].files, w);
-	r = listing_tree(all.entries, all.n, ret);
-	listing_deinit(&all);
+	r = flat_tree(all.entries, all.n, ret);
+	flat_deinit(&all);
 	if (r)
 		return SOURCE_REFUSED;
 	for (size_t i = 0; i < t->n_kept; i++)

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/oidmap.h"
-#include "sync/listing.h"
+#include "sync/flat.h"
 #include "sync/source.h"
 
 struct clock;
@@ -19,7 +19,7 @@ enum { TWIN_TREES_MAX = 64, TWIN_KEPT_MAX = 4096 };
 
 struct twin_tree {
 	struct oid id;
-	struct listing files;
+	struct flat files;
 };
 
 struct twin {
@@ -55,6 +55,6 @@ bool twin_has_blob(const struct twin *t, const struct oid *oid);
 /* A fragment of "path=text path=text*" (* executable, @ link); returns its place. */
 size_t twin_fragment(struct twin *t, const char *files);
 /* The same from a listing, which is taken over. */
-size_t twin_fragment_of(struct twin *t, struct listing *files);
+size_t twin_fragment_of(struct twin *t, struct flat *files);
 
 struct source *twin_source(struct twin *t);

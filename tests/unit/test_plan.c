@@ -22,12 +22,12 @@
 
 enum { LISTING_MAX = 64 };
 
-struct listing {
+struct flat {
 	struct plan_entry e[LISTING_MAX];
 	size_t n;
 };
 
-static struct plan_side side(const struct listing *l)
+static struct plan_side side(const struct flat *l)
 {
 	return (struct plan_side){.entries = l->e, .n = l->n};
 }
@@ -46,7 +46,7 @@ static struct plan_entry file(const char *path, unsigned n)
 		.path = path, .mode = MODE_FILE, .oid = content(n), .size = n};
 }
 
-static void put(struct listing *l, struct plan_entry e)
+static void put(struct flat *l, struct plan_entry e)
 {
 	size_t at = 0;
 
@@ -70,7 +70,7 @@ static const struct plan_entry *at(const struct plan_entry *e, size_t n, const c
 	return NULL;
 }
 
-static void take(struct listing *l, const char *path)
+static void take(struct flat *l, const char *path)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		if (strcmp(l->e[i].path, path) != 0)
@@ -82,9 +82,9 @@ static void take(struct listing *l, const char *path)
 }
 
 /* "a=1 b=2*" → files with these contents; * executable, @ link. Paths live as long as the program. */
-static struct listing list(const char *text)
+static struct flat list(const char *text)
 {
-	struct listing l = {0};
+	struct flat l = {0};
 	char *copy = strdup(text), *save = NULL;
 
 	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
@@ -136,7 +136,7 @@ static void describe(const struct plan *p, char *actions, char *drift, size_t si
 static void check_rules(const struct rule *rules, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct listing b = list(rules[i].b), d = list(rules[i].d), r = list(rules[i].r);
+		struct flat b = list(rules[i].b), d = list(rules[i].d), r = list(rules[i].r);
 		struct plan_input in = {.base = side(&b),
 					.desired = side(&d),
 					.remote = side(&r),
@@ -229,7 +229,7 @@ static void keeps_what_must_not_come_back(void **state)
 
 static void keeps_what_is_too_large_to_save(void **state)
 {
-	struct listing b = list("a=1"), d = list("a=1"), r = list("a=1 l=9 m=4 n=3");
+	struct flat b = list("a=1"), d = list("a=1"), r = list("a=1 l=9 m=4 n=3");
 	struct plan_input in = {.base = side(&b),
 				.desired = side(&d),
 				.remote = side(&r),
@@ -248,10 +248,10 @@ static void keeps_what_is_too_large_to_save(void **state)
 	plan_deinit(&p);
 }
 
-static struct listing many(unsigned n)
+static struct flat many(unsigned n)
 {
 	static char names[LISTING_MAX][8];
-	struct listing l = {0};
+	struct flat l = {0};
 
 	for (unsigned i = 0; i < n; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "f%02u", i);
@@ -275,7 +275,7 @@ static enum plan_halt halt_of(struct plan_input *in, size_t *n_actions, size_t *
 
 static void halts_when_the_sandbox_lost_its_files(void **state)
 {
-	struct listing b = many(40), r = many(19), empty = {0};
+	struct flat b = many(40), r = many(19), empty = {0};
 	struct plan_input in = {.base = side(&b),
 				.desired = side(&b),
 				.remote = side(&r),
@@ -295,7 +295,7 @@ static void halts_when_the_sandbox_lost_its_files(void **state)
 
 static void a_halt_stops_deletions_of_one_direction_only(void **state)
 {
-	struct listing b = many(40), d = many(40), r = many(10);
+	struct flat b = many(40), d = many(40), r = many(10);
 	struct plan_input in = {.base = side(&b), .remote = side(&r), .policy = PLAN_MERGE};
 	size_t n_actions, n_drift;
 
@@ -308,7 +308,7 @@ static void a_halt_stops_deletions_of_one_direction_only(void **state)
 
 static void halts_when_our_side_lost_its_files_in_a_merge(void **state)
 {
-	struct listing b = many(40), d = many(3);
+	struct flat b = many(40), d = many(3);
 	struct plan_input in = {.base = side(&b),
 				.desired = side(&d),
 				.remote = side(&b),
@@ -324,7 +324,7 @@ static void halts_when_our_side_lost_its_files_in_a_merge(void **state)
 
 static void never_reads_a_new_epoch_as_a_deletion(void **state)
 {
-	struct listing none = {0}, d = many(30);
+	struct flat none = {0}, d = many(30);
 	struct plan_input in = {.base = side(&none),
 				.desired = side(&d),
 				.remote = side(&none),
@@ -375,7 +375,7 @@ static uint64_t next(uint64_t *s)
 	return z ^ (z >> 31);
 }
 
-static bool clashes(const struct listing *l, const char *path)
+static bool clashes(const struct flat *l, const char *path)
 {
 	size_t len = strlen(path);
 
@@ -391,7 +391,7 @@ static bool clashes(const struct listing *l, const char *path)
 	return false;
 }
 
-static void perturb(struct listing *l, uint64_t *s, unsigned times)
+static void perturb(struct flat *l, uint64_t *s, unsigned times)
 {
 	static const uint32_t modes[] = {MODE_FILE, MODE_FILE, MODE_FILE, MODE_EXEC, MODE_LINK};
 
@@ -408,9 +408,9 @@ static void perturb(struct listing *l, uint64_t *s, unsigned times)
 }
 
 /* R with the actions done. */
-static struct listing done(const struct listing *r, const struct plan *p)
+static struct flat done(const struct flat *r, const struct plan *p)
 {
-	struct listing l = *r;
+	struct flat l = *r;
 
 	for (size_t i = 0; i < p->n_actions; i++)
 		if (p->actions[i].kind == PLAN_REMOVE)
@@ -444,8 +444,8 @@ static bool holds(const struct plan_entry *e, size_t n, const struct oid *oid)
 }
 
 /* Contents of R that neither B nor D has are shown, or saved. */
-static void check_nothing_lost(const struct listing *b, const struct listing *d,
-			       const struct listing *r, const struct plan *p)
+static void check_nothing_lost(const struct flat *b, const struct flat *d,
+			       const struct flat *r, const struct plan *p)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		bool saved = false;
@@ -460,7 +460,7 @@ static void check_nothing_lost(const struct listing *b, const struct listing *d,
 	}
 }
 
-static void check_kept(const struct listing *r, const struct plan *p)
+static void check_kept(const struct flat *r, const struct plan *p)
 {
 	for (size_t i = 0; i < p->n_drift; i++) {
 		const struct plan_entry *was = at(r->e, r->n, p->drift[i].entry.path), *is;
@@ -492,9 +492,9 @@ static void check_ours(const struct plan_input *in, const struct plan *p)
 }
 
 /* What both sides provably share afterwards: the target without what is the sandbox's alone. */
-static struct listing agreed(const struct plan *p)
+static struct flat agreed(const struct plan *p)
 {
-	struct listing l = {0};
+	struct flat l = {0};
 
 	for (size_t i = 0; i < p->n_target; i++)
 		put(&l, p->target[i]);
@@ -521,7 +521,7 @@ static void check_same_again(const struct plan_input *in, const struct plan *p)
 static void run_case(uint64_t seed)
 {
 	uint64_t s = seed;
-	struct listing b = {0}, d, r;
+	struct flat b = {0}, d, r;
 	enum plan_policy policy = next(&s) % 2 ? PLAN_MERGE : PLAN_SWITCH;
 	unsigned rounds = 0;
 
@@ -535,7 +535,7 @@ static void run_case(uint64_t seed)
 					.remote = side(&r),
 					.policy = policy,
 					.acknowledged = rounds > 0};
-		struct listing after;
+		struct flat after;
 		struct plan p;
 
 		assert_true(rounds++ < 3);

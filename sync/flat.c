@@ -3,7 +3,7 @@
  * Paths are never freed one by one, so a block costs one allocation for some thousand of them; a listing of a
  * hundred thousand files is about ten megabytes and lives only while a plan is made from it.
  */
-#include "sync/listing.h"
+#include "sync/flat.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,27 +14,27 @@
 
 enum { BLOCK_BYTES = 64 << 10 };
 
-struct listing_block {
-	struct listing_block *next;
+struct flat_block {
+	struct flat_block *next;
 	size_t used, size;
 	char bytes[];
 };
 
-void listing_deinit(struct listing *l)
+void flat_deinit(struct flat *l)
 {
 	while (l->blocks) {
-		struct listing_block *next = l->blocks->next;
+		struct flat_block *next = l->blocks->next;
 
 		free(l->blocks);
 		l->blocks = next;
 	}
 	free(l->entries);
-	*l = (struct listing){0};
+	*l = (struct flat){0};
 }
 
-static char *keep(struct listing *l, const char *path, size_t len)
+static char *keep(struct flat *l, const char *path, size_t len)
 {
-	struct listing_block *b = l->blocks;
+	struct flat_block *b = l->blocks;
 	char *ret;
 
 	if (!b || b->size - b->used <= len) {
@@ -52,19 +52,19 @@ static char *keep(struct listing *l, const char *path, size_t len)
 	return ret;
 }
 
-void listing_add(struct listing *l, const char *path, size_t len, const struct plan_entry *e)
+void flat_add(struct flat *l, const char *path, size_t len, const struct plan_entry *e)
 {
 	alloc_grow(&l->entries, &l->cap, l->n + 1, sizeof(*l->entries));
 	l->entries[l->n] = *e;
 	l->entries[l->n++].path = keep(l, path, len);
 }
 
-struct plan_side listing_side(const struct listing *l)
+struct plan_side flat_side(const struct flat *l)
 {
 	return (struct plan_side){.entries = l->entries, .n = l->n};
 }
 
-bool listing_is_sorted(const struct listing *l)
+bool flat_is_sorted(const struct flat *l)
 {
 	for (size_t i = 1; i < l->n; i++)
 		if (strcmp(l->entries[i - 1].path, l->entries[i].path) >= 0)
@@ -72,7 +72,7 @@ bool listing_is_sorted(const struct listing *l)
 	return true;
 }
 
-const struct plan_entry *listing_find(const struct listing *l, const char *path)
+const struct plan_entry *flat_find(const struct flat *l, const char *path)
 {
 	size_t lo = 0, hi = l->n;
 
@@ -90,7 +90,7 @@ const struct plan_entry *listing_find(const struct listing *l, const char *path)
 	return NULL;
 }
 
-int listing_tree(const struct plan_entry *entries, size_t n, struct oid *ret)
+int flat_tree(const struct plan_entry *entries, size_t n, struct oid *ret)
 {
 	struct treehash *t = treehash_new();
 	int r;

@@ -1,4 +1,4 @@
-/* provider/agent/place.h - the directories of a sandbox and what is known about them.
+/* provider/agent/site.h - the directories of a sandbox and what is known about them.
  *
  *	<home>/app            the project; what runs here is everybody's
  *	<home>/.frag/         the agent's own, on the same file system:
@@ -18,10 +18,10 @@
 #include "provider/agent/objcache.h"
 #include "provider/agent/refusal.h"
 
-struct place {
+struct site {
 	int home, root, frag, stage, lock;
 	char root_path[4096];
-	const char *root_name; /* of the project in `home`; points into root_path */
+	const char *root_name;   /* of the project in `home`; points into root_path */
 	struct manifest current; /* what was applied or adopted last */
 	struct oid tree;         /* its id */
 	struct ledger ledger;
@@ -33,15 +33,15 @@ struct place {
 
 /* Opens `home`, makes what is missing, and finishes or undoes what an agent before left half done.
  * 0 or an enum wire_error. */
-int place_open(struct place *p, const char *home, const char *root, struct refusal *why);
-void place_close(struct place *p);
+int site_open(struct site *p, const char *home, const char *root, struct refusal *why);
+void site_close(struct site *p);
 
 /* Opens the project's directory anew when another one took its name; makes it when it is gone.
  * 0 or an enum wire_error. */
-int place_refresh(struct place *p, struct refusal *why);
+int site_refresh(struct site *p, struct refusal *why);
 
 /* Plants the nonce. 0, WIRE_E_MOVED when another stands there, WIRE_E_IO. */
-int place_plant(struct place *p, const unsigned char epoch[16], struct refusal *why);
+int site_plant(struct site *p, const unsigned char epoch[16], struct refusal *why);
 
 /* Makes `m` the current manifest (takes it over) and writes it down. 0 or WIRE_E_IO. */
-int place_adopt(struct place *p, struct manifest *m, struct refusal *why);
+int site_adopt(struct site *p, struct manifest *m, struct refusal *why);

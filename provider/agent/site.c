@@ -1,4 +1,4 @@
-/* provider/agent/place.c - opening a sandbox's directories, and what the last agent left in them.
+/* provider/agent/site.c - opening a sandbox's directories, and what the last agent left in them.
  *
  *	ledger says           then
  *	nothing applied yet   the manifest is empty, whatever stands in the project
@@ -8,7 +8,7 @@
  *
  * Only one agent works in a place: the lock dies with its holder.
  */
-#include "provider/agent/place.h"
+#include "provider/agent/site.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static int open_dir(int at, const char *name, mode_t mode, int *ret, struct refu
 	return *ret < 0 ? refuse_io(why, errno, "open the directory '%s'", name) : 0;
 }
 
-static int open_dirs(struct place *p, const char *home, const char *root, struct refusal *why)
+static int open_dirs(struct site *p, const char *home, const char *root, struct refusal *why)
 {
 	int r;
 
@@ -53,7 +53,7 @@ static int open_dirs(struct place *p, const char *home, const char *root, struct
 	return 0;
 }
 
-static void read_epoch(struct place *p)
+static void read_epoch(struct site *p)
 {
 	CLEANUP(close_p) int fd = openat(p->frag, "epoch", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -63,7 +63,7 @@ static void read_epoch(struct place *p)
 }
 
 /* Removes staging directories of the past. */
-static void sweep_stage(struct place *p)
+static void sweep_stage(struct site *p)
 {
 	if (!beneath_wipe(p->frag, "stage") && !mkdirat(p->frag, "stage", 0700)) {
 		close_p(&p->stage);
@@ -72,18 +72,18 @@ static void sweep_stage(struct place *p)
 	}
 }
 
-static int list_anew(struct place *p, struct refusal *why)
+static int list_anew(struct site *p, struct refusal *why)
 {
 	struct survey s;
 	int r = survey_take(p, true, &s, why);
 
 	if (!r)
-		r = place_adopt(p, &s.now, why);
+		r = site_adopt(p, &s.now, why);
 	survey_deinit(&s);
 	return r;
 }
 
-static int finish_cut(struct place *p, struct apply *cut, struct refusal *why)
+static int finish_cut(struct site *p, struct apply *cut, struct refusal *why)
 {
 	char name[SLOT_MAX];
 	int r;
@@ -98,7 +98,7 @@ static int finish_cut(struct place *p, struct apply *cut, struct refusal *why)
 	return r ? list_anew(p, why) : 0;
 }
 
-static int recover(struct place *p, struct refusal *why)
+static int recover(struct site *p, struct refusal *why)
 {
 	struct apply cut;
 	int r = ledger_open(&p->ledger, p->frag, &p->current, &cut);
@@ -118,7 +118,7 @@ static int recover(struct place *p, struct refusal *why)
 	return r;
 }
 
-int place_open(struct place *p, const char *home, const char *root, struct refusal *why)
+int site_open(struct site *p, const char *home, const char *root, struct refusal *why)
 {
 	int r;
 
@@ -140,7 +140,7 @@ int place_open(struct place *p, const char *home, const char *root, struct refus
 	return recover(p, why);
 }
 
-void place_close(struct place *p)
+void site_close(struct site *p)
 {
 	ledger_close(&p->ledger);
 	objcache_close(&p->cache);
@@ -152,7 +152,7 @@ void place_close(struct place *p)
 	close_p(&p->lock);
 }
 
-int place_refresh(struct place *p, struct refusal *why)
+int site_refresh(struct site *p, struct refusal *why)
 {
 	struct stat named, held;
 
@@ -164,7 +164,7 @@ int place_refresh(struct place *p, struct refusal *why)
 	return open_dir(p->home, p->root_name, 0755, &p->root, why);
 }
 
-int place_plant(struct place *p, const unsigned char epoch[16], struct refusal *why)
+int site_plant(struct site *p, const unsigned char epoch[16], struct refusal *why)
 {
 	CLEANUP(close_p) int fd = -1;
 
@@ -182,7 +182,7 @@ int place_plant(struct place *p, const unsigned char epoch[16], struct refusal *
 	return 0;
 }
 
-int place_adopt(struct place *p, struct manifest *m, struct refusal *why)
+int site_adopt(struct site *p, struct manifest *m, struct refusal *why)
 {
 	struct oid tree;
 	int r;
