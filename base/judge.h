@@ -10,15 +10,15 @@
 
 enum judge_verdict {
 	JUDGE_FINE = 0,
-	JUDGE_EMPTY,       /* no name */
-	JUDGE_TOO_LONG,    /* over 255 bytes */
-	JUDGE_DOTS,        /* "." or ".." */
-	JUDGE_SLASH,       /* holds a slash */
-	JUDGE_NUL,         /* holds a NUL byte */
-	JUDGE_DOTGIT,      /* ".git" in any spelling that HFS+ or NTFS take for it */
-	JUDGE_BAD_MODE,    /* not 040000, 100644, 100755, 120000 or 160000 */
-	JUDGE_UNSORTED,    /* not in git's order after its predecessor */
-	JUDGE_DUPLICATE,   /* the name stood before, as file or directory */
+	JUDGE_EMPTY,     /* no name */
+	JUDGE_TOO_LONG,  /* over 255 bytes */
+	JUDGE_DOTS,      /* "." or ".." */
+	JUDGE_SLASH,     /* holds a slash */
+	JUDGE_NUL,       /* holds a NUL byte */
+	JUDGE_DOTGIT,    /* ".git" in any spelling that HFS+ or NTFS take for it */
+	JUDGE_BAD_MODE,  /* not 040000, 100644, 100755, 120000 or 160000 */
+	JUDGE_UNSORTED,  /* not in git's order after its predecessor */
+	JUDGE_DUPLICATE, /* the name stood before, as file or directory */
 };
 
 enum {

@@ -11,9 +11,9 @@
 struct buf;
 
 struct proc {
-	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
-	const char *const *env;  /* NULL-terminated; NULL keeps ours */
-	int cwd_fd;              /* directory to run in, or -1 for ours */
+	const char *const *argv;   /* NULL-terminated; argv[0] is looked up in PATH */
+	const char *const *env;    /* NULL-terminated; NULL keeps ours */
+	int cwd_fd;                /* directory to run in, or -1 for ours */
 	int in_fd, out_fd, err_fd; /* -1: /dev/null (in), ours (out, err); borrowed */
 };
 

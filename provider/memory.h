@@ -36,8 +36,8 @@ enum memory_verdict {
 	MEMORY_DROP,      /* call, reply: it is never answered */
 	MEMORY_DUPLICATE, /* reply: it comes twice */
 	MEMORY_TRUNCATE,  /* reply: half of the frame comes, then the stream ends */
-	MEMORY_CLOSE,     /* frame, reply, rename: the stream ends instead, an apply stays half done */
-	MEMORY_LIE,       /* rename: the agent believes it did everything, and did nothing */
+	MEMORY_CLOSE, /* frame, reply, rename: the stream ends instead, an apply stays half done */
+	MEMORY_LIE, /* rename: the agent believes it did everything, and did nothing */
 };
 
 struct memory_fate {
@@ -61,7 +61,8 @@ bool memory_read(struct provider *p, const char *id, const char *path, struct bu
 		 uint32_t *mode);
 
 /* Calls `fn` for every file below the project directory, those that do not count too, in order. */
-typedef void (*memory_file_fn)(const char *path, uint32_t mode, const struct oid *oid, void *arg);
+typedef void (*memory_file_fn)(const char *path, uint32_t mode, const struct oid *oid,
+			       void *arg);
 void memory_each(struct provider *p, const char *id, memory_file_fn fn, void *arg);
 
 /* The tree of what counts, as a VERIFY would find it. */

@@ -38,21 +38,21 @@ enum provider_outcome {
 };
 
 enum provider_cap {
-	PROVIDER_CAP_AGENT = 1 << 0,      /* agent_open() works: our program runs inside */
+	PROVIDER_CAP_AGENT = 1 << 0, /* agent_open() works: our program runs inside */
 	PROVIDER_CAP_EXEC = 1 << 1,
 	PROVIDER_CAP_EXEC_STDIN = 1 << 2,
-	PROVIDER_CAP_GIT = 1 << 3,        /* git is known to be inside */
+	PROVIDER_CAP_GIT = 1 << 3, /* git is known to be inside */
 	PROVIDER_CAP_TAR = 1 << 4,
 	PROVIDER_CAP_WATCH = 1 << 5,
 	PROVIDER_CAP_SNAPSHOT = 1 << 6,
 	PROVIDER_CAP_PAUSE = 1 << 7,
-	PROVIDER_CAP_PREVIEW = 1 << 8,    /* url() works */
-	PROVIDER_CAP_NETWORK = 1 << 9,    /* outgoing network can be allowed */
+	PROVIDER_CAP_PREVIEW = 1 << 8, /* url() works */
+	PROVIDER_CAP_NETWORK = 1 << 9, /* outgoing network can be allowed */
 };
 
 struct provider_caps {
-	unsigned flags;       /* enum provider_cap */
-	uint64_t argv_limit;  /* bytes of one exec's arguments, 0: none known */
+	unsigned flags;        /* enum provider_cap */
+	uint64_t argv_limit;   /* bytes of one exec's arguments, 0: none known */
 	uint64_t upload_limit; /* bytes of one put, 0: none known */
 };
 
@@ -67,13 +67,13 @@ struct provider_sandbox {
 };
 
 struct provider_spec {
-	const char *label;         /* e.g. the project's name; shown, not interpreted */
-	const char *image;         /* image or template; NULL: the provider's default */
-	const char *const *env;    /* "K=V", NULL-terminated; NULL: none */
-	uint32_t cpu_percent;      /* 100 = one core; 0: unlimited */
+	const char *label;                 /* e.g. the project's name; shown, not interpreted */
+	const char *image;                 /* image or template; NULL: the provider's default */
+	const char *const *env;            /* "K=V", NULL-terminated; NULL: none */
+	uint32_t cpu_percent;              /* 100 = one core; 0: unlimited */
 	uint64_t memory_bytes, disk_bytes; /* 0: the provider's default */
 	uint32_t max_processes;
-	bool allow_network;        /* outgoing network; off by default */
+	bool allow_network;                  /* outgoing network; off by default */
 	int64_t idle_seconds, total_seconds; /* lifetimes; 0: none */
 };
 
@@ -91,15 +91,15 @@ struct provider_call {
 
 /* A command inside a sandbox. */
 struct provider_exec {
-	const char *const *argv;  /* NULL-terminated, no shell */
-	const char *cwd;          /* NULL: the sandbox's project directory */
-	const char *const *env;   /* added to the sandbox's, NULL: nothing */
-	const void *in;           /* standard input, may be NULL */
+	const char *const *argv; /* NULL-terminated, no shell */
+	const char *cwd;         /* NULL: the sandbox's project directory */
+	const char *const *env;  /* added to the sandbox's, NULL: nothing */
+	const void *in;          /* standard input, may be NULL */
 	size_t in_len;
 	/* Output as it comes, on the polling thread; NULL: thrown away. */
 	void (*on_output)(struct provider_call *c, int fd /* 1 or 2 */, const void *data,
 			  size_t len);
-	int status;               /* set before `done`: exit status, 128 + n after signal n */
+	int status; /* set before `done`: exit status, 128 + n after signal n */
 };
 
 /* A byte stream to the agent (provider/agent/wire.h gives its frames). Non-blocking; driven by
@@ -138,7 +138,8 @@ struct provider_ops {
 	int (*get)(struct provider *p, const char *id, struct provider_sandbox *ret,
 		   struct provider_call *c);
 	/* `fn` is called on the polling thread, then `done`. */
-	int (*list)(struct provider *p, provider_list_fn fn, void *arg, struct provider_call *c);
+	int (*list)(struct provider *p, provider_list_fn fn, void *arg,
+		    struct provider_call *c);
 	int (*start)(struct provider *p, const char *id, struct provider_call *c);
 	int (*stop)(struct provider *p, const char *id, struct provider_call *c);
 	int (*pause)(struct provider *p, const char *id, struct provider_call *c);
@@ -217,9 +218,11 @@ const char *provider_words(int result);
 struct provider *provider_memory_new(const struct clock *clock);
 
 struct provider_local_config {
-	const char *dir;   /* absolute path of the directory that holds all sandboxes; made when missing */
+	const char *
+		dir; /* absolute path of the directory that holds all sandboxes; made when missing */
 	const char *agent; /* absolute path of frag-agent */
-	const char *self;  /* absolute path of frag, run as `frag sandbox-forward …` for previews */
+	const char
+		*self; /* absolute path of frag, run as `frag sandbox-forward …` for previews */
 	const struct clock *clock;
 };
 

@@ -32,13 +32,14 @@ int blob_read(struct project *p, const struct oid *oid, struct buf *b);
 
 /* Reads up to `len` bytes at `off` into `data`; returns how many (0 past the end), BLOB_MISSING as
  * -ENOENT, or a fault. Repeated and concurrent calls over one blob inflate it once. */
-ssize_t blob_pread(struct project *p, const struct oid *oid, void *data, size_t len, uint64_t off);
+ssize_t blob_pread(struct project *p, const struct oid *oid, void *data, size_t len,
+		   uint64_t off);
 
 /* Like blob_pread() but lends the bytes, valid until blob_done(): no copy for small blobs.  */
 struct blob_view {
 	const void *data; /* NULL when `fd` is to be used */
 	size_t len;
-	int fd;           /* extracted file, borrowed, or -1 */
+	int fd; /* extracted file, borrowed, or -1 */
 	void *owner;
 };
 int blob_view(struct project *p, const struct oid *oid, struct blob_view *ret);

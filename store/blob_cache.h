@@ -33,4 +33,5 @@ void blob_cache_deinit(struct blob_cache *c);
 
 /* Opens the file of a blob of `size` bytes for reading, extracting it first when need be. An fd that the caller owns,
  * or a fault. */
-int blob_cache_open(struct blob_cache *c, struct project *p, const struct oid *oid, uint64_t size);
+int blob_cache_open(struct blob_cache *c, struct project *p, const struct oid *oid,
+		    uint64_t size);

@@ -38,8 +38,9 @@ int commit_parse(const void *data, size_t len, struct commit **ret);
 
 /* A file to be committed: its bytes are given. */
 struct commit_file {
-	const char *path; /* judged with judge_path(); duplicates and file/directory clashes are refused */
-	uint32_t mode;    /* MODE_FILE, MODE_EXEC or MODE_LINK */
+	const char *
+		path; /* judged with judge_path(); duplicates and file/directory clashes are refused */
+	uint32_t mode; /* MODE_FILE, MODE_EXEC or MODE_LINK */
 	const void *data;
 	size_t len;
 };

@@ -14,7 +14,7 @@ enum diff_kind { DIFF_ADDED, DIFF_DELETED, DIFF_MODIFIED /* content, mode or typ
 
 struct diff_change {
 	enum diff_kind kind;
-	const char *path; /* '/'-separated; borrowed during the call */
+	const char *path;            /* '/'-separated; borrowed during the call */
 	uint32_t old_mode, new_mode; /* 0 where there is none */
 	struct oid old_oid, new_oid;
 };

@@ -20,10 +20,10 @@ enum fragment_outcome {
 };
 
 struct fragment {
-	uint32_t seq;          /* from 1 */
+	uint32_t seq; /* from 1 */
 	struct oid commit, tree;
-	int64_t time;          /* committer time, seconds since 1970; as git has it, however odd */
-	int16_t tz;            /* minutes east of UTC */
+	int64_t time; /* committer time, seconds since 1970; as git has it, however odd */
+	int16_t tz;   /* minutes east of UTC */
 	uint16_t n_parents;
 	char slug[FRAGMENT_SLUG_MAX + 1]; /* from the title: a–z 0–9 and -, may be empty */
 };

@@ -25,7 +25,8 @@ struct lru_item {
 };
 
 enum lru_outcome {
-	LRU_MAKE = 1, /* nobody has it: the caller makes it, then calls lru_keep() or lru_give_up() */
+	LRU_MAKE =
+		1, /* nobody has it: the caller makes it, then calls lru_keep() or lru_give_up() */
 };
 
 /* `limit` in bytes over all shards; each shard keeps its newest value whatever its size. */

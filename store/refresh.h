@@ -14,13 +14,14 @@ struct project;
 struct store;
 
 struct refresh_result {
-	bool refs_changed;  /* any ref or HEAD moved since the last refresh of this process */
-	uint32_t n_new;     /* fragments numbered by this call */
-	uint32_t last;      /* highest number now */
+	bool refs_changed; /* any ref or HEAD moved since the last refresh of this process */
+	uint32_t n_new;    /* fragments numbered by this call */
+	uint32_t last;     /* highest number now */
 };
 
 /* Progress of a long numbering: `done` of `total` commits (total 0: not known yet). May be NULL. */
-typedef void (*refresh_progress_fn)(const char *phase, uint64_t done, uint64_t total, void *arg);
+typedef void (*refresh_progress_fn)(const char *phase, uint64_t done, uint64_t total,
+				    void *arg);
 
 /* 0, PROJECT_GONE, or a fault. Damaged commits are skipped with a warning, their ancestors too
  * where they cannot be reached otherwise; everything else is numbered. */

@@ -12,7 +12,12 @@
 
 struct store;
 
-enum { STATE_ID_MAX = 64, STATE_ERROR_MAX = 256, STATE_PROVIDER_MAX = 32, STATE_RECENT_MAX = 16 };
+enum {
+	STATE_ID_MAX = 64,
+	STATE_ERROR_MAX = 256,
+	STATE_PROVIDER_MAX = 32,
+	STATE_RECENT_MAX = 16
+};
 
 enum state_outcome {
 	STATE_MISSING = 1,
@@ -23,19 +28,20 @@ enum state_outcome {
 /* One mirrored sandbox: B, D and R of the design, and the last outcome. */
 struct state_sandbox {
 	uint64_t project_id;
-	char provider[STATE_PROVIDER_MAX]; /* "local", "memory" */
-	char id[STATE_ID_MAX];             /* the provider's id */
-	unsigned char epoch[16];           /* nonce planted at bootstrap; zero before */
-	uint32_t phase;                    /* the engine's state, enum engine_state */
+	char provider[STATE_PROVIDER_MAX];  /* "local", "memory" */
+	char id[STATE_ID_MAX];              /* the provider's id */
+	unsigned char epoch[16];            /* nonce planted at bootstrap; zero before */
+	uint32_t phase;                     /* the engine's state, enum engine_state */
 	struct oid base, desired, observed; /* trees; zero when unknown */
-	struct oid base_commit, desired_commit; /* whose trees base and desired are; zero: of none */
-	int64_t created, verified;         /* wall seconds; 0 when never */
-	int64_t due;                       /* wall seconds since when it lags; 0: it does not */
-	struct oid drift;                  /* the last commit that saved the sandbox's own changes */
-	uint32_t n_kept;                   /* paths left as the sandbox has them; see sync/plan.h */
+	struct oid base_commit,
+		desired_commit;    /* whose trees base and desired are; zero: of none */
+	int64_t created, verified; /* wall seconds; 0 when never */
+	int64_t due;               /* wall seconds since when it lags; 0: it does not */
+	struct oid drift;          /* the last commit that saved the sandbox's own changes */
+	uint32_t n_kept;           /* paths left as the sandbox has them; see sync/plan.h */
 	/* trees it was verified at since its epoch began, newest first, zeros at the end */
 	struct oid recent[STATE_RECENT_MAX];
-	char error[STATE_ERROR_MAX];       /* last error, "" when none */
+	char error[STATE_ERROR_MAX]; /* last error, "" when none */
 };
 
 int state_sandbox_get(struct store *st, uint64_t project_id, struct state_sandbox *ret);

@@ -36,7 +36,7 @@ int store_open(const char *home, struct store **ret);
 void store_close(struct store *st);
 
 const char *store_home(const struct store *st);
-int store_home_fd(const struct store *st);  /* directory descriptors, borrowed */
+int store_home_fd(const struct store *st); /* directory descriptors, borrowed */
 int store_projects_fd(const struct store *st);
 int store_run_fd(const struct store *st);
 struct index *store_index(struct store *st);

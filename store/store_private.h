@@ -12,8 +12,8 @@ struct project;
 struct state;
 
 enum {
-	STORE_BUCKETS = 1024, /* of the table of handles */
-	STORE_OPEN_MAX = 64,  /* projects whose repository is open at once */
+	STORE_BUCKETS = 1024,        /* of the table of handles */
+	STORE_OPEN_MAX = 64,         /* projects whose repository is open at once */
 	STORE_TREE_BYTES = 32 << 20, /* of decoded listings kept in memory */
 	STORE_BLOB_BYTES = 64 << 20, /* of inflated blobs kept in memory */
 };

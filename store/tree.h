@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/oid.h"
 #include "base/judge.h"
+#include "base/oid.h"
 
 struct project;
 
@@ -26,11 +26,11 @@ enum tree_outcome {
 };
 
 struct tree_entry {
-	const char *name;  /* NUL-terminated, no slash; borrowed from the listing */
+	const char *name; /* NUL-terminated, no slash; borrowed from the listing */
 	uint16_t name_len;
-	uint32_t mode;     /* one of MODE_*; of a refused entry as it stands in the tree */
+	uint32_t mode; /* one of MODE_*; of a refused entry as it stands in the tree */
 	struct oid oid;
-	uint64_t size;     /* bytes of a blob or link target; 0 for trees and gitlinks */
+	uint64_t size; /* bytes of a blob or link target; 0 for trees and gitlinks */
 	int64_t first_seen; /* seconds: committer time of the lowest fragment holding this blob; 0 for trees */
 	enum judge_verdict verdict;
 };

@@ -31,9 +31,9 @@ static inline void tree_bytes_done(const struct tree_bytes *b)
 struct listing {
 	struct lru_item item;
 	struct tree_list list;
-	bool sorted;      /* in git's order throughout, so a name can be found by halving */
-	bool incomplete;  /* a size or time was unknown: not for the index, and only for a moment in memory */
-	int64_t made;     /* monotonic milliseconds */
+	bool sorted; /* in git's order throughout, so a name can be found by halving */
+	bool incomplete; /* a size or time was unknown: not for the index, and only for a moment in memory */
+	int64_t made; /* monotonic milliseconds */
 	char *names;
 	size_t names_len, names_size;
 	struct tree_entry entries[];

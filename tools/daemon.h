@@ -10,7 +10,7 @@ struct daemon_config {
 	const char *mountpoint; /* absolute, without links */
 	const char *options;    /* for libfuse, NULL: none */
 	bool allow_other;
-	int ready_fd;           /* gets one line when the mount answers or has failed; -1: stay in the foreground */
+	int ready_fd; /* gets one line when the mount answers or has failed; -1: stay in the foreground */
 };
 
 /* What stands in the line: DAEMON_READY, or the words that say why not. */

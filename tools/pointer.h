@@ -24,8 +24,9 @@ struct pointer_create {
 };
 
 /* `[<project>] <name> [<revision>]` */
-int pointer_create(struct cli *cli, const struct cli_args *args, const struct pointer_kind *kind,
-		   const struct pointer_create *how);
+int pointer_create(struct cli *cli, const struct cli_args *args,
+		   const struct pointer_kind *kind, const struct pointer_create *how);
 
 /* `[<project>] <name>` */
-int pointer_delete(struct cli *cli, const struct cli_args *args, const struct pointer_kind *kind);
+int pointer_delete(struct cli *cli, const struct cli_args *args,
+		   const struct pointer_kind *kind);

@@ -307,8 +307,7 @@ static int source_op_close(struct source *s, const struct state_op *op,
 	return 0;
 }
 
-static void overlay(struct flat *into, const struct flat *base,
-		    const struct source_work *w)
+static void overlay(struct flat *into, const struct flat *base, const struct source_work *w)
 {
 	size_t i = 0, j = 0;
 
@@ -323,8 +322,8 @@ static void overlay(struct flat *into, const struct flat *base,
 			flat_add(into, b->path, strlen(b->path), b);
 		else if (f->mode)
 			flat_add(into, f->path, strlen(f->path),
-				    &(struct plan_entry){
-					    .mode = f->mode, .oid = f->oid, .size = f->len});
+				 &(struct plan_entry){
+					 .mode = f->mode, .oid = f->oid, .size = f->len});
 	}
 }
 

@@ -24,9 +24,10 @@ struct twin_tree {
 
 struct twin {
 	const struct clock *clock;
-	struct twin_tree trees[TWIN_TREES_MAX]; /* the fragments; their commits have the trees' ids */
+	struct twin_tree
+		trees[TWIN_TREES_MAX]; /* the fragments; their commits have the trees' ids */
 	size_t n_trees;
-	size_t head;       /* which of them */
+	size_t head;         /* which of them */
 	struct oidmap blobs; /* → index of content */
 	char **content;
 	size_t *content_len;
@@ -41,7 +42,7 @@ struct twin {
 	/* Asked at every durable write: true ends the process before (the write is lost) … */
 	bool (*die)(struct twin *t, void *arg);
 	void *die_arg;
-	bool dead;         /* … and everything fails from then on, until twin_revive() */
+	bool dead; /* … and everything fails from then on, until twin_revive() */
 };
 
 void twin_init(struct twin *t, const struct clock *clock);

@@ -444,8 +444,8 @@ static bool holds(const struct plan_entry *e, size_t n, const struct oid *oid)
 }
 
 /* Contents of R that neither B nor D has are shown, or saved. */
-static void check_nothing_lost(const struct flat *b, const struct flat *d,
-			       const struct flat *r, const struct plan *p)
+static void check_nothing_lost(const struct flat *b, const struct flat *d, const struct flat *r,
+			       const struct plan *p)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		bool saved = false;
