@@ -87,14 +87,14 @@ struct row {
 	struct fragment last; /* of the head; seq 0: unborn */
 };
 
-struct listing {
+struct flat {
 	struct store *store;
 	struct json_out *json; /* NULL: for people */
 	struct term term;
 	size_t n;
 };
 
-static const char *read_row(struct listing *l, const char *name, struct row *row)
+static const char *read_row(struct flat *l, const char *name, struct row *row)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
 	struct refresh_result now;
@@ -138,7 +138,7 @@ static void row_json(struct json_out *o, const struct row *row)
 	json_end(o, '}');
 }
 
-static void row_text(const struct listing *l, const struct row *row)
+static void row_text(const struct flat *l, const struct row *row)
 {
 	char hex[OID_HEX_LEN + 1];
 
@@ -163,7 +163,7 @@ static void row_text(const struct listing *l, const struct row *row)
 
 static int list_one(const char *name, void *arg)
 {
-	struct listing *l = arg;
+	struct flat *l = arg;
 	struct row row = {.name = name};
 
 	row.wrong = read_row(l, name, &row);
@@ -178,7 +178,7 @@ static int list_one(const char *name, void *arg)
 static int run_list(struct cli *cli, const struct cli_args *args)
 {
 	CLEANUP(store_closep) struct store *st = NULL;
-	struct listing l = {0};
+	struct flat l = {0};
 	struct json_out o;
 	int r = cli_open_store(cli, &st);
 

@@ -71,14 +71,14 @@ static char *full_name(const struct pointer_kind *kind, const char *name)
 	return alloc_fmt("%s%s", kind->prefix, name);
 }
 
-struct listing {
+struct flat {
 	struct work *work;
 	struct term term;
 	struct json_out *json;
 	struct project_head head;
 };
 
-static void row_json(struct listing *l, const char *name, const struct fragment *f,
+static void row_json(struct flat *l, const char *name, const struct fragment *f,
 		     const struct commit *c)
 {
 	struct json_out *o = l->json;
@@ -102,7 +102,7 @@ static void row_json(struct listing *l, const char *name, const struct fragment 
 	json_end(o, '}');
 }
 
-static void row_text(struct listing *l, const char *name, const struct fragment *f,
+static void row_text(struct flat *l, const char *name, const struct fragment *f,
 		     const struct commit *c)
 {
 	const char *shown = name + strlen(l->work->kind->prefix);
@@ -123,7 +123,7 @@ static void row_text(struct listing *l, const char *name, const struct fragment 
 static int list_one(const char *name, const struct oid *commit, void *arg)
 {
 	CLEANUP(commit_freep) struct commit *c = NULL;
-	struct listing *l = arg;
+	struct flat *l = arg;
 	struct fragment f = {.commit = *commit};
 
 	(void)commit_read(l->work->project, commit, &c);
@@ -141,7 +141,7 @@ static int list_one(const char *name, const struct oid *commit, void *arg)
 
 static int list(struct work *w)
 {
-	struct listing l = {.work = w};
+	struct flat l = {.work = w};
 	struct json_out o;
 	int r = project_head(w->project, &l.head);
 
