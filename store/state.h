@@ -44,9 +44,13 @@ struct state_sandbox {
 	char error[STATE_ERROR_MAX]; /* last error, "" when none */
 };
 
+/* Each returns 0, STATE_MISSING, STATE_NEWER, STATE_BAD, or a fault; what a call writes is durable when it
+ * returns 0. A damaged record is replaced by the next put. */
 int state_sandbox_get(struct store *st, uint64_t project_id, struct state_sandbox *ret);
 int state_sandbox_put(struct store *st, const struct state_sandbox *s);
+/* Its open operation goes with it. */
 int state_sandbox_delete(struct store *st, uint64_t project_id);
+/* A snapshot; `fn` may call any function here. Damaged records are passed over. */
 typedef int (*state_sandbox_fn)(const struct state_sandbox *s, void *arg);
 int state_sandbox_each(struct store *st, state_sandbox_fn fn, void *arg);
 
@@ -59,7 +63,8 @@ struct state_op {
 	int64_t started;
 };
 
-int state_op_open(struct store *st, struct state_op *op); /* fills op_id */
+int state_op_open(struct store *st, struct state_op *op); /* fills op_id; replaces an open one */
 int state_op_get(struct store *st, uint64_t project_id, struct state_op *ret);
-/* Closes the operation and writes `s` in one transaction. */
+/* Closes the operation and writes `s` in one transaction; STATE_MISSING, and nothing written, when another
+ * operation was opened since. */
 int state_op_close(struct store *st, const struct state_op *op, const struct state_sandbox *s);

@@ -214,6 +214,7 @@ void store_close(struct store *st)
 {
 	if (!st)
 		return;
+	state_close(st->state);
 	index_close(st->index);
 	for (size_t i = 0; i < STORE_BUCKETS; i++) {
 		if (st->table[i])
