@@ -45,14 +45,16 @@ static bool is_link(const char *dir, const char *sub)
 	return !lstat(path, &st) && S_ISLNK(st.st_mode);
 }
 
-/* A small text file without its final newline; NULL when there is none. */
+/* The first line of a small text file; NULL when there is none. */
 static char *read_line(const char *dir, const char *file)
 {
-	CLEANUP(free_p) char *path = alloc_fmt("%s/%s", dir, file);
+	CLEANUP(free_p) char *path = dir ? alloc_fmt("%s/%s", dir, file) : alloc_str(file);
 	CLEANUP(buf_deinit) struct buf b;
+	struct stat st;
 
 	buf_init(&b, SMALL_MAX);
-	if (access(path, R_OK) || io_slurp(AT_FDCWD, path, &b))
+	if (stat(path, &st) || !S_ISREG(st.st_mode) || st.st_size >= SMALL_MAX ||
+	    access(path, R_OK) || io_slurp(AT_FDCWD, path, &b))
 		return NULL;
 	b.data[strcspn(b.data, "\r\n")] = '\0';
 	return alloc_str(b.data);
@@ -93,7 +95,7 @@ static char *find_git_dir(const char *path)
 	}
 	if (S_ISDIR(st.st_mode))
 		return is_git_dir(dot) ? TAKE(dot) : NULL;
-	line = read_line("", dot);
+	line = read_line(NULL, dot);
 	if (!line || strncmp(line, "gitdir: ", 8) != 0)
 		return NULL;
 	free(dot);

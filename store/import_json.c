@@ -54,6 +54,7 @@ struct job {
 	struct buf text; /* of the document at hand */
 	uint64_t bytes;  /* read so far */
 	int64_t first_time;
+	struct refresh_result numbered;
 };
 
 static void job_deinit(struct job *j)
@@ -196,7 +197,7 @@ static int find_project(struct job *j)
 				     "project '%s' is locked by another process",
 				     j->report->name);
 	if (!r)
-		r = refresh_project(j->project, j->q->progress, j->q->arg, NULL);
+		r = refresh_project(j->project, j->q->progress, j->q->arg, &j->numbered);
 	return r ? r : import_json_refs_known(j->project, &j->plan);
 }
 
@@ -376,7 +377,7 @@ static int run(struct job *j)
 	if (r)
 		return r;
 	j->report->imported = j->plan.n_order;
-	r = refresh_project(j->project, j->q->progress, j->q->arg, NULL);
+	r = refresh_project(j->project, j->q->progress, j->q->arg, &j->numbered);
 	if (!r)
 		r = check_all(j);
 	if (!r)

@@ -30,10 +30,7 @@
 #include "tools/verbs.h"
 
 const struct verb *const verbs[] = {
-	&verb_init,
-	&verb_help,
-	&verb_manual,
-	NULL,
+	&verb_init, &verb_import, &verb_help, &verb_manual, NULL,
 };
 
 enum { WHY_MAX = 1024 };

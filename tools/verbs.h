@@ -11,6 +11,7 @@ extern const struct verb *const verbs[];
 
 extern const struct verb verb_daemon;
 extern const struct verb verb_help;
+extern const struct verb verb_import;
 extern const struct verb verb_init;
 extern const struct verb verb_manual;
 extern const struct verb verb_mount;
