@@ -227,3 +227,7 @@ struct provider_local_config {
 };
 
 int provider_local_new(const struct provider_local_config *config, struct provider **ret);
+
+/* What `frag sandbox-forward` runs: serves the preview of `port` of a sandbox below `dir` on a free port of
+ * 127.0.0.1 until the sandbox ends; that port is written to `ready_fd` as a line, which is closed then. 0 or a fault. */
+int provider_local_forward(const char *dir, const char *id, uint16_t port, int ready_fd);
