@@ -59,9 +59,10 @@ int tree_name_order(const char *a, size_t a_len, bool a_tree, const char *b, siz
 	size_t n = a_len < b_len ? a_len : b_len;
 	int c = memcmp(a, b, n);
 
-	if (c)
-		return c;
-	return after(a, a_len, n, a_tree) - after(b, b_len, n, b_tree);
+	if (!c)
+		c = after(a, a_len, n, a_tree) - after(b, b_len, n, b_tree);
+	/* A slash in a name is no tree's end. */
+	return c ? c : (a_len > b_len) - (a_len < b_len);
 }
 
 static bool is_prefix(const struct name *a, const struct name *of)
