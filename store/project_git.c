@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include "store/loose.h"
 #include "store/store_private.h"
 
 static void ring_insert_locked(struct store *st, struct project *p)
@@ -120,7 +121,7 @@ static int open_odb_locked(struct project *p)
 	if (project_is_gone(p))
 		return PROJECT_GONE;
 	path = project_path(p, "objects");
-	r = git_odb_open(&odb, path);
+	r = loose_odb_open(path, &odb);
 	if (r)
 		return project_is_gone(p)
 			       ? (int)PROJECT_GONE
