@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -75,6 +76,8 @@ static int write_page(const char *dir, const struct verb *v)
 	if (!f)
 		return cli_refuse(NULL, "cannot write '%s': %m", path);
 	help_manual(f, v);
+	/* For everybody to read, whatever we keep to ourselves otherwise. */
+	(void)fchmod(fileno(f), 0644);
 	return fflush(f) ? cli_refuse(NULL, "cannot write '%s': %m", path) : CLI_DONE;
 }
 

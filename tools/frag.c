@@ -29,9 +29,31 @@
 #include "tools/options.h"
 #include "tools/verbs.h"
 
+/* One a line. */
+/* clang-format off */
 const struct verb *const verbs[] = {
-	&verb_init, &verb_import, &verb_help, &verb_manual, NULL,
+	&verb_init,
+	&verb_import,
+	&verb_project_list,
+	&verb_project_create,
+	&verb_project_rename,
+	&verb_project_delete,
+	&verb_log,
+	&verb_tag_list,
+	&verb_tag_create,
+	&verb_tag_delete,
+	&verb_tag,
+	&verb_branch_list,
+	&verb_branch_create,
+	&verb_branch_delete,
+	&verb_branch,
+	&verb_reindex,
+	&verb_completion,
+	&verb_help,
+	&verb_manual,
+	NULL,
 };
+/* clang-format on */
 
 enum { WHY_MAX = 1024 };
 
@@ -55,9 +77,9 @@ static int refuse_verb(const char *word)
 	return CLI_USAGE;
 }
 
-static int run_verb(const struct verb *v, const struct options *o)
+static int run_verb(const struct verb *v, const struct options *o, mode_t mask)
 {
-	struct cli cli = {.json = o->json, .quiet = o->quiet};
+	struct cli cli = {.json = o->json, .quiet = o->quiet, .umask = mask};
 	int r;
 
 	if (o->version) {
@@ -87,8 +109,8 @@ int main(int argc, char **argv)
 	CLEANUP(buf_deinit) struct buf why;
 	struct options_line line = {.argc = argc, .argv = argv};
 	const struct verb *v = NULL;
+	mode_t mask = umask(077);
 
-	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_open(STDERR_FILENO, home_log_level(LOG_LEVEL_WARN), false);
 	buf_init(&why, WHY_MAX);
@@ -98,5 +120,5 @@ int main(int argc, char **argv)
 		return refuse_verb(argv[line.skip]);
 	if (options_parse(v, &line, &o, &why))
 		return cli_usage("%s", why.data);
-	return run_verb(v, &o);
+	return run_verb(v, &o, mask);
 }

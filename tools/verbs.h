@@ -9,10 +9,27 @@ struct verb;
 /* All of them; ends with NULL. */
 extern const struct verb *const verbs[];
 
+extern const struct verb verb_branch;
+extern const struct verb verb_branch_create;
+extern const struct verb verb_branch_delete;
+extern const struct verb verb_branch_list;
+extern const struct verb verb_completion;
 extern const struct verb verb_daemon;
+extern const struct verb verb_diff;
 extern const struct verb verb_help;
 extern const struct verb verb_import;
 extern const struct verb verb_init;
+extern const struct verb verb_log;
 extern const struct verb verb_manual;
 extern const struct verb verb_mount;
+extern const struct verb verb_project_create;
+extern const struct verb verb_project_delete;
+extern const struct verb verb_project_list;
+extern const struct verb verb_project_rename;
+extern const struct verb verb_reindex;
+extern const struct verb verb_show;
+extern const struct verb verb_tag;
+extern const struct verb verb_tag_create;
+extern const struct verb verb_tag_delete;
+extern const struct verb verb_tag_list;
 extern const struct verb verb_unmount;

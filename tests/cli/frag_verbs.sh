@@ -6,11 +6,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 claim 'init makes a home' frag init
 is 'init is repeatable and says where' "{\"home\":\"$FRAG_HOME\"}" "$(frag init --json)"
-is 'there are no projects at first' '[]' "$(frag project list --json)"
+is 'there are no projects at first' '[]' "$(frag project list --json | jq -c .)"
 claim 'creates a project' frag project create shop
 is 'an empty project has no head and no fragments' \
 	'[{"name":"shop","fragments":0,"head":null,"branch":"main","head_seq":null}]' \
-	"$(frag project list --json)"
+	"$(frag project list --json | jq -c .)"
 is 'the log of an empty project is an empty array' '[]' "$(frag log shop --json)"
 
 small_repo "$tmp/work" || exit 1
@@ -123,11 +123,11 @@ is 'and its fragments keep their numbers' "$(jq -c 'map([.seq, .commit])' "$tmp/
 refuses 'to delete without --yes where nobody can be asked' 1 'add --yes' frag project delete store
 is 'and it is still there' store "$(frag project list --json | jq -r '.[0].name')"
 claim 'deletes with --yes' frag project delete store --yes
-is 'and it is gone' '[]' "$(frag project list --json)"
+is 'and it is gone' '[]' "$(frag project list --json | jq -c .)"
 
 # bytes that are not UTF-8
 frag project create odd
-git init -q "$tmp/odd" && (
+git init -q -b main "$tmp/odd" && (
 	cd "$tmp/odd" || exit 1
 	printf x >"$(printf 'bad\377name')"
 	printf x >"$(printf 'esc\033[31m')"
