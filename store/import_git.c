@@ -226,6 +226,19 @@ static int pack_objects(struct job *j)
 	return copy_objects(j);
 }
 
+/* A stage that nothing has arrived in is of no use to a later call. */
+static int refuse_fetch(struct job *j)
+{
+	bool empty = import_stage_is_empty(j->stage);
+
+	if (empty)
+		(void)import_stage_drop(j->stage);
+	return import_refuse(j->q,
+			     empty ? "check the address and your access to it"
+				   : "what arrived is kept: the same call again goes on",
+			     "git could not fetch from '%s'", j->address);
+}
+
 static int transfer(struct job *j)
 {
 	int r;
@@ -235,9 +248,7 @@ static int transfer(struct job *j)
 		if (!r)
 			r = import_git_fetch(&j->git, j->stage, j->address, &j->theirs);
 		if (r == IMPORT_GIT_CHILD_FAILED)
-			return import_refuse(
-				j->q, "what arrived is kept: the same call again goes on",
-				"git could not fetch from '%s'", j->address);
+			return refuse_fetch(j);
 		return r ? r : find_broken(j);
 	}
 	r = import_git_source_refs(&j->source, &j->theirs);

@@ -285,6 +285,25 @@ int import_stage_absorb(struct import_stage *s, struct project *p)
 	return r ? r : io_sync_dir(to, ".");
 }
 
+bool import_stage_is_empty(const struct import_stage *s)
+{
+	CLEANUP(closedirp) DIR *d = NULL;
+	CLEANUP(close_p)
+	int own =
+		openat(s->fd, "objects/pack", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct dirent *e;
+
+	d = own >= 0 ? fdopendir(own) : NULL;
+	if (!d)
+		return false;
+	own = -1;
+	while ((e = readdir(d))) {
+		if (ends_in(e->d_name, ".idx"))
+			return false;
+	}
+	return true;
+}
+
 int import_stage_drop(struct import_stage *s)
 {
 	return io_remove_tree(store_projects_fd(s->st), s->dir);

@@ -46,5 +46,8 @@ int import_stage_publish(struct import_stage *s);
 /* Moves the staged objects into `p`, synced. Refs are the caller's. */
 int import_stage_absorb(struct import_stage *s, struct project *p);
 
+/* Whether no pack has arrived in it yet. */
+bool import_stage_is_empty(const struct import_stage *s);
+
 /* Removes the stage. */
 int import_stage_drop(struct import_stage *s);

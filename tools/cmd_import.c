@@ -261,7 +261,8 @@ static int run(struct cli *cli, const struct cli_args *args)
 	CLEANUP(run_deinit) struct run r = {.cli = cli, .start = clock_ns()};
 	CLEANUP(store_closep) struct store *st = NULL;
 	struct import_no no = {"", ""};
-	struct import_request q = {.source = args->pos[0],
+	const char *source = args->n_pos ? args->pos[0] : args->n_rest ? args->rest[0] : NULL;
+	struct import_request q = {.source = source,
 				   .name = args->values[0],
 				   .env = (const char *const *)environ,
 				   .may_prompt = isatty(STDIN_FILENO) && isatty(STDERR_FILENO),
@@ -269,8 +270,11 @@ static int run(struct cli *cli, const struct cli_args *args)
 				   .arg = &r,
 				   .no = &no};
 	enum import_kind kind;
-	int err = settle_kind(args, &q, &kind);
+	int err;
 
+	if (args->n_pos + args->n_rest != 1)
+		return cli_usage("import takes one source");
+	err = settle_kind(args, &q, &kind);
 	if (err)
 		return err;
 	if (kind == IMPORT_KIND_UNKNOWN)
@@ -338,7 +342,7 @@ const struct verb verb_import = {
 		"imported again. At the end every document is read back through the store and "
 		"compared byte by byte.\n",
 	.options = options,
-	.min_pos = 1,
+	.min_pos = 0,
 	.max_pos = 1,
 	.run = run,
 };
