@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/io.h"
 
 enum { WORD_MAX = 160, FILE_LIMIT = 64 << 20 };
 
@@ -36,7 +36,8 @@ struct acks *acks_create(const char *path)
 {
 	struct acks *a = alloc_zero(sizeof(*a));
 
-	a->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	a->fd = (int)syscall(SYS_openat, AT_FDCWD, path,
+			     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	return a;
 }
 
@@ -46,7 +47,8 @@ static void note(struct acks *a, const char *what, const char *key, const char *
 	int n = snprintf(line, sizeof(line), "%" PRId64 " %s %s %s\n", clock_ns(), what, key,
 			 value);
 
-	if (n <= 0 || n >= (int)sizeof(line) || io_write_all(a->fd, line, (size_t)n))
+	/* Around libc, where faults are injected: a promise is noted or the harness ends. */
+	if (n <= 0 || n >= (int)sizeof(line) || syscall(SYS_write, a->fd, line, (size_t)n) != n)
 		abort();
 }
 

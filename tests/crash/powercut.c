@@ -36,13 +36,8 @@
 #include "tests/crash/disk.h"
 #include "tests/crash/workload.h"
 
-enum { SKIPPED = 77, BROKEN_MAX = 10, KEYS_SHOWN = 3, START_TRIES = 500 };
+enum { SKIPPED = 77, ROUNDS = 30, BROKEN_MAX = 10, KEYS_SHOWN = 3, START_TRIES = 500 };
 #define IMAGE_SIZE ((off_t)64 << 20)
-
-static const struct workload *const workloads[] = {
-	&workload_files,
-	&workload_projects,
-};
 
 /* One recorded run: where its files are, and when the work ended. */
 struct run {
@@ -271,20 +266,11 @@ static int count_broken(const struct run *r, unsigned n, uint64_t seed)
 	return broken;
 }
 
-static const struct workload *find_workload(const char *name)
-{
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(*workloads); i++) {
-		if (!strcmp(workloads[i]->name, name))
-			return workloads[i];
-	}
-	return NULL;
-}
-
 static int work(const char *name, const char *home, const char *path)
 {
-	const struct workload *w = find_workload(name);
+	const struct workload *w = workload_find(name);
 	struct acks *a = acks_create(path);
-	int r = w ? w->work(home, a) : -EINVAL;
+	int r = w ? w->work(home, a, ROUNDS) : -EINVAL;
 
 	acks_free(a);
 	return r ? 1 : 0;
@@ -316,7 +302,7 @@ int main(int argc, char **argv)
 {
 	const char *tmp_base = getenv("TMPDIR"), *points = getenv("POINTS");
 	char tmp[PATH_MAX], self[PATH_MAX];
-	const struct workload *w = argc > 1 ? find_workload(argv[1]) : NULL;
+	const struct workload *w = argc > 1 ? workload_find(argv[1]) : NULL;
 	unsigned n = 0;
 	uint64_t seed = 1;
 	int failed;

@@ -13,7 +13,7 @@
 #include "tests/crash/acks.h"
 #include "tests/crash/workload.h"
 
-enum { ROUNDS = 40, FILE_LIMIT = 1 << 20 };
+enum { FILE_LIMIT = 1 << 20 };
 
 /* The content says its round and is long enough to span blocks. */
 static void fill(struct buf *b, int round)
@@ -22,11 +22,23 @@ static void fill(struct buf *b, int round)
 		(void)buf_fmt(b, "%06d\n", round);
 }
 
-static int work(const char *dir, struct acks *a)
+/* As careless programs do it: truncate, write, hope. */
+static int rewrite(int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+{
+	CLEANUP(close_p)
+	int fd = openat(dirfd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : io_write_all(fd, data, len);
+}
+
+typedef int (*replace_fn)(int dirfd, const char *path, const void *data, size_t len,
+			  mode_t mode);
+
+static int replace_all(const char *dir, struct acks *a, int rounds, replace_fn replace)
 {
 	CLEANUP(close_p) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		CLEANUP(buf_deinit) struct buf b;
 		char key[32], value[32];
 		int r;
@@ -36,12 +48,22 @@ static int work(const char *dir, struct acks *a)
 		buf_init(&b, FILE_LIMIT);
 		fill(&b, i);
 		acks_begin(a, key, value);
-		r = io_replace(fd, key, b.data, b.len, 0600);
+		r = replace(fd, key, b.data, b.len, 0600);
 		if (r)
 			return r;
 		acks_done(a, key, value);
 	}
 	return 0;
+}
+
+static int work(const char *dir, struct acks *a, int rounds)
+{
+	return replace_all(dir, a, rounds, io_replace);
+}
+
+static int work_sloppily(const char *dir, struct acks *a, int rounds)
+{
+	return replace_all(dir, a, rounds * 2, rewrite);
 }
 
 static void *open_dir(const char *dir)
@@ -80,3 +102,6 @@ static void close_dir(void *opened)
 }
 
 const struct workload workload_files = {"files", work, open_dir, probe, close_dir};
+
+/* The control of callcut: it must be caught. */
+const struct workload workload_sloppy = {"sloppy", work_sloppily, open_dir, probe, close_dir};

@@ -14,8 +14,9 @@ enum { WORKLOAD_VALUE_MAX = 160 };
 
 struct workload {
 	const char *name;
-	/* Works below `dir`, noting begin and done. 0 or a fault. */
-	int (*work)(const char *dir, struct acks *a);
+	/* Works below `dir` for so many rounds, noting begin and done; starts from whatever is there, also
+	 * from what an earlier run left when it was killed. 0 or a fault. */
+	int (*work)(const char *dir, struct acks *a, int rounds);
 	/* Opens what a cut left; NULL when it cannot even be opened, which is a violation once
 	 * anything was acknowledged. */
 	void *(*open)(const char *dir);
@@ -26,3 +27,7 @@ struct workload {
 
 extern const struct workload workload_files;
 extern const struct workload workload_projects;
+extern const struct workload workload_sloppy;
+
+/* NULL when there is none of that name. */
+const struct workload *workload_find(const char *name);
