@@ -25,6 +25,7 @@ struct workload {
 	void (*close)(void *opened);
 };
 
+extern const struct workload workload_commits;
 extern const struct workload workload_files;
 extern const struct workload workload_projects;
 extern const struct workload workload_sloppy;

@@ -4,6 +4,7 @@
 #include "tests/crash/workload.h"
 
 static const struct workload *const workloads[] = {
+	&workload_commits,
 	&workload_files,
 	&workload_projects,
 	&workload_sloppy,
