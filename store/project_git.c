@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #include <git2/sys/repository.h>
@@ -21,7 +22,10 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "store/loose.h"
+#include "store/ref_guard.h"
 #include "store/store_private.h"
+
+enum { HEAD_TRIES = 200, HEAD_WAIT_MS = 10 };
 
 static void ring_insert_locked(struct store *st, struct project *p)
 {
@@ -273,20 +277,35 @@ int project_head(struct project *p, struct project_head *ret)
 	return r && project_is_gone(p) ? (int)PROJECT_GONE : r;
 }
 
+/* Waits for a lock of git's on HEAD, which is held for a moment only. */
+static int move_head(git_repository *repo, const char *branch, const git_oid *id)
+{
+	int r = GIT_ELOCKED;
+
+	for (int i = 0; r == GIT_ELOCKED && i < HEAD_TRIES; i++) {
+		if (i)
+			(void)poll(NULL, 0, HEAD_WAIT_MS);
+		r = branch ? git_repository_set_head(repo, branch)
+			   : git_repository_set_head_detached(repo, id);
+	}
+	return r;
+}
+
 int project_set_head(struct project *p, const char *branch, const struct oid *commit)
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
+	CLEANUP(ref_guard_release) int guard = -1;
+	git_oid id = {{0}};
 	int r = project_repo(p, &lent.repo);
-	git_oid id;
 
+	if (!r)
+		r = ref_guard_take(p, "HEAD", &guard);
 	if (r)
 		return r;
-	if (branch) {
-		r = git_repository_set_head(lent.repo, branch);
-		return r ? fail_git(r, "point HEAD of project '%s' at '%s'", p->name, branch)
-			 : 0;
-	}
-	id = oid_to_git(commit);
-	r = git_repository_set_head_detached(lent.repo, &id);
-	return r ? fail_git(r, "detach HEAD of project '%s'", p->name) : 0;
+	if (!branch)
+		id = oid_to_git(commit);
+	r = move_head(lent.repo, branch, &id);
+	return r ? fail_git(r, "point HEAD of project '%s' at '%s'", p->name,
+			    branch ? branch : "a commit")
+		 : 0;
 }

@@ -5,8 +5,9 @@
  * new value; nobody else, git or us, changes the ref meanwhile. libgit2 syncs the file and its
  * directory; what it leaves out, a directory made for the ref and the loss of a name, is synced after.
  *
- * A lock that somebody holds is waited for, briefly: pack-refs holds each for a moment. One that has
- * not moved for LOCK_STALE_S belongs to a process that was killed, and is removed and said.
+ * A lock that somebody holds is waited for, briefly: pack-refs holds each for a moment. What a killed
+ * frag left is cleared at once (store/ref_guard.h); a lock of git's that has not moved for
+ * LOCK_STALE_S belongs to a process that was killed, and is removed and said.
  */
 #include "store/ref.h"
 
@@ -27,6 +28,7 @@
 #include "base/log.h"
 #include "store/object.h"
 #include "store/project_private.h"
+#include "store/ref_guard.h"
 
 enum {
 	REF_NAME_MAX = 1024,
@@ -204,6 +206,8 @@ static int change(struct project *p, const char *name, const struct oid *from,
 		  const struct oid *to, const char *why)
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
+	/* Declared before the transaction: git's lock goes first. */
+	CLEANUP(ref_guard_release) int guard = -1;
 	CLEANUP(git_transaction_freep) git_transaction *tx = NULL;
 	git_oid id;
 	int r;
@@ -213,6 +217,8 @@ static int change(struct project *p, const char *name, const struct oid *from,
 	r = project_repo(p, &lent.repo);
 	if (!r && to && oid_is_zero(from))
 		r = check_room(lent.repo, name);
+	if (!r)
+		r = ref_guard_take(p, name, &guard);
 	if (r)
 		return r;
 	r = git_transaction_new(&tx, lent.repo);
