@@ -16,6 +16,7 @@
 #include "tools/describe.h"
 #include "tools/reach.h"
 #include "tools/term.h"
+#include "tools/touched.h"
 #include "tools/verbs.h"
 
 DEFINE_CLEANUP(struct commit *, commit_free)
@@ -30,17 +31,27 @@ struct log {
 	struct term term;
 	struct json_out *json; /* NULL: for people */
 	int64_t left;          /* how many more */
+	const char *const *paths;
+	size_t n_paths;
 };
 
 static int show(const struct fragment *f, void *arg)
 {
 	CLEANUP(commit_freep) struct commit *c = NULL;
 	struct log *l = arg;
+	bool shown = true;
 
-	if (l->left-- <= 0)
+	if (l->left <= 0)
 		return LOG_ENOUGH;
 	/* A commit that is gone or damaged was said to be so; the rest of the list stands. */
 	(void)commit_read(l->project, &f->commit, &c);
+	if (l->n_paths && c) {
+		int r = touched(l->project, c, l->paths, l->n_paths, &shown);
+
+		if (r || !shown)
+			return r;
+	}
+	l->left--;
 	if (l->json) {
 		json_begin(l->json, '{');
 		describe_json(l->json, f, c, &l->refs);
@@ -52,7 +63,7 @@ static int show(const struct fragment *f, void *arg)
 	return ferror(stdout) ? LOG_ENOUGH : 0;
 }
 
-static int walk(struct log *l, const char *from, const struct cli_args *args)
+static int walk(struct log *l, const char *from)
 {
 	struct oid start;
 	int r = from ? cli_revision(l->project, from, &start) : CLI_DONE;
@@ -63,7 +74,7 @@ static int walk(struct log *l, const char *from, const struct cli_args *args)
 	return r < 0 ? CLI_FAILED : CLI_DONE;
 }
 
-static int print(struct cli *cli, struct log *l, const char *from, const struct cli_args *args)
+static int print(struct cli *cli, struct log *l, const char *from)
 {
 	struct json_out o;
 	int r = describe_refs_load(l->project, &l->refs);
@@ -75,7 +86,7 @@ static int print(struct cli *cli, struct log *l, const char *from, const struct 
 		l->json = &o;
 	}
 	if (!r)
-		r = walk(l, from, args);
+		r = walk(l, from);
 	if (cli->json && !r) {
 		json_end(&o, ']');
 		r = json_out_end(&o);
@@ -106,8 +117,14 @@ static int run(struct cli *cli, const struct cli_args *args)
 		return cli_usage("either --from or '%s'", args->pos[used]);
 	if (args->n_pos > used)
 		from = args->pos[used];
+	for (size_t i = 0; i < args->n_rest; i++) {
+		if (!touched_path_ok(args->rest[i]))
+			return cli_usage("'%s' is not a path inside a project", args->rest[i]);
+	}
+	l.paths = args->rest;
+	l.n_paths = args->n_rest;
 	l.project = p;
-	return print(cli, &l, from, args);
+	return print(cli, &l, from);
 }
 
 static const struct cli_option options[] = {

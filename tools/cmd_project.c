@@ -14,6 +14,7 @@
 #include "store/fragment.h"
 #include "store/project.h"
 #include "store/refresh.h"
+#include "store/state.h"
 #include "store/store.h"
 #include "tools/cli.h"
 #include "tools/exact.h"
@@ -269,6 +270,7 @@ static int run_delete(struct cli *cli, const struct cli_args *args)
 	CLEANUP(store_closep) struct store *st = NULL;
 	CLEANUP(project_unrefp) struct project *p = NULL;
 	const char *name = args->pos[0];
+	struct state_sandbox sandbox;
 	int r = cli_open_store(cli, &st);
 
 	if (r)
@@ -279,6 +281,9 @@ static int run_delete(struct cli *cli, const struct cli_args *args)
 	}
 	if (r)
 		return r;
+	if (p && !state_sandbox_get(st, project_id(p), &sandbox))
+		return cli_refuse("`frag sandbox down` ends it", "project '%s' has a sandbox",
+				  name);
 	r = confirm(name, p, args->values[0] != NULL);
 	if (r)
 		return r;

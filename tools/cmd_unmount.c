@@ -106,6 +106,8 @@ static int unmount(struct cli *cli, const struct mount *m, bool force)
 				  "what is mounted on '%s' is a %s, not ours", m->point,
 				  m->type);
 	pidfd = hold_daemon(cli, m);
+	/* Our own directory must not be what keeps it busy. */
+	(void)!chdir("/");
 	r = mounts_detach(m->point, false);
 	if (r == MOUNTS_BUSY && force)
 		r = mounts_detach(m->point, true);

@@ -39,6 +39,7 @@
 enum {
 	LOG_KEPT = 8 << 20, /* a larger log becomes log.1 at the next start */
 	PATIENCE_MS = 10000,
+	OPTIONS_MAX = 16384,
 };
 
 struct daemon {
@@ -162,10 +163,26 @@ static void harden(void)
 		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+/* The home becomes the mount's source in mountinfo, from where verbs that run inside the mount learn it. A comma or
+ * backslash in it would end the option. */
+static char *options_of(const struct daemon *d)
+{
+	const char *more = d->config->options;
+	CLEANUP(buf_deinit) struct buf b;
+
+	buf_init(&b, OPTIONS_MAX);
+	(void)buf_str(&b, "fsname=");
+	for (const char *c = d->cli->home; *c; c++)
+		(void)buf_fmt(&b, "%s%c", strchr(",\\", *c) ? "\\" : "", *c);
+	(void)buf_fmt(&b, "%s%s", more ? "," : "", more ? more : "");
+	return buf_take(&b);
+}
+
 static int begin(struct daemon *d)
 {
+	CLEANUP(free_p) char *options = options_of(d);
 	const struct fs_config config = {.mountpoint = d->config->mountpoint,
-					 .options = d->config->options,
+					 .options = options,
 					 .allow_other = d->config->allow_other};
 	int r = cli_open_store(d->cli, &d->store);
 

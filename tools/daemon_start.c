@@ -80,18 +80,18 @@ static int pass_on(const struct cli *cli, struct buf *words)
 
 int daemon_start(struct cli *cli, const struct daemon_config *config)
 {
+	/* What is not asked for stands in as --quiet, which a daemon does not mind. */
 	const char *const argv[] = {
 		cli->self,
 		"--home",
 		cli->home,
 		"daemon",
+		config->mountpoint,
 		"--ready",
 		"3",
 		config->allow_other ? "--option=allow_other" : "--quiet",
 		config->options ? "--option" : "--quiet",
 		config->options ? config->options : "--quiet",
-		"--",
-		config->mountpoint,
 		NULL,
 	};
 	CLEANUP(buf_deinit) struct buf words = {0};

@@ -26,6 +26,7 @@
 #include "tools/closest.h"
 #include "tools/help.h"
 #include "tools/home.h"
+#include "tools/mount_helper.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
 
@@ -38,7 +39,12 @@ const struct verb *const verbs[] = {
 	&verb_project_create,
 	&verb_project_rename,
 	&verb_project_delete,
+	&verb_mount,
+	&verb_unmount,
+	&verb_daemon,
 	&verb_log,
+	&verb_show,
+	&verb_diff,
 	&verb_tag_list,
 	&verb_tag_create,
 	&verb_tag_delete,
@@ -103,6 +109,13 @@ static int run_verb(const struct verb *v, const struct options *o, mode_t mask)
 	return r < 0 ? CLI_FAILED : r;
 }
 
+static const char *name_of(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path ? path : "";
+}
+
 int main(int argc, char **argv)
 {
 	CLEANUP(options_deinit) struct options o = {0};
@@ -114,6 +127,8 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_open(STDERR_FILENO, home_log_level(LOG_LEVEL_WARN), false);
 	buf_init(&why, WHY_MAX);
+	if (!strcmp(name_of(argv[0]), MOUNT_HELPER_NAME))
+		return mount_helper(argc, argv);
 	line.skip = options_skip_common(argc, argv);
 	line.n_skip = options_verb(verbs, argc, argv, line.skip, &v);
 	if (line.skip < argc && !line.n_skip)

@@ -131,8 +131,11 @@ git init -q -b main "$tmp/odd" && (
 	cd "$tmp/odd" || exit 1
 	printf x >"$(printf 'bad\377name')"
 	printf x >"$(printf 'esc\033[31m')"
-	git add . && git commit -qm "$(printf 'title \377 and \033[2J')"
-	git push -q "$FRAG_HOME/projects/odd.git" main
+	git add . && git commit -qm x
+	# git itself would not write such a title
+	commit=$({ git cat-file commit HEAD | sed '/^$/q' && printf 'title \377 and \033[2J\n'; } |
+		git hash-object -t commit -w --stdin)
+	git push -q "$FRAG_HOME/projects/odd.git" "$commit:refs/heads/main"
 )
 is 'a title that is not UTF-8 keeps its bytes' "7469746c6520ff20616e64201b5b324a" \
 	"$(frag log odd --json | jq -r '.[0].title_hex')"
