@@ -43,6 +43,9 @@ struct commit_file {
 	uint32_t mode; /* MODE_FILE, MODE_EXEC or MODE_LINK */
 	const void *data;
 	size_t len;
+	/* Not NULL: the store has the content already, under this id; `data` is not looked at. MODE_GITLINK is
+	 * allowed with it. */
+	const struct oid *blob;
 };
 
 struct commit_spec {

@@ -75,11 +75,13 @@ static int judge_files(const struct commit_spec *spec, struct sorted_file *sorte
 		size_t len = strlen(f->path);
 		enum judge_verdict v = judge_path(f->path, len);
 
-		if (!v && f->mode != MODE_FILE && f->mode != MODE_EXEC && f->mode != MODE_LINK)
+		if (!v && f->mode != MODE_FILE && f->mode != MODE_EXEC &&
+		    f->mode != MODE_LINK && !(f->blob && f->mode == MODE_GITLINK))
 			v = JUDGE_BAD_MODE;
 		if (v)
 			return fail(-EINVAL, "commit '%s': %s", f->path, judge_words(v));
-		if (f->mode == MODE_LINK && (!f->len || memchr(f->data, '\0', f->len)))
+		if (!f->blob && f->mode == MODE_LINK &&
+		    (!f->len || memchr(f->data, '\0', f->len)))
 			return fail(-EINVAL, "commit link '%s': its target is no path",
 				    f->path);
 		if (f->len > BLOB_SIZE_MAX)
@@ -109,6 +111,10 @@ static int make_entry(struct pack *k, const struct run *run, size_t *at, struct 
 	if (!slash) {
 		*ret = (struct made){name, f->len - run->skip, f->file->mode, {{0}}};
 		++*at;
+		if (f->file->blob) {
+			ret->oid = *f->file->blob;
+			return 0;
+		}
 		return pack_add(k, GIT_OBJECT_BLOB, f->file->data ? f->file->data : "",
 				f->file->len, &ret->oid);
 	}

@@ -135,6 +135,8 @@ int mirror_settle_synced(struct mirror *m, const struct oid *tree);
 /* Queues a frame with a fresh id, which is returned. */
 uint32_t mirror_ask(struct mirror *m, struct wire_frame *f);
 uint64_t mirror_random(struct mirror *m);
+/* A seed from the machine. 0 or a fault. */
+int mirror_seed(uint64_t *ret);
 /* The next frame that answers `id`; late ones are passed over. 1; 0: none yet; or MIRROR_LOST, and the state has
  * changed (return 1). */
 enum { MIRROR_LOST = 2 };

@@ -191,7 +191,7 @@ static struct commit_who who(const char *name, const char *email, int64_t t, int
 
 static struct commit_file file(const char *path, uint32_t mode, const char *text)
 {
-	return (struct commit_file){path, mode, text, strlen(text)};
+	return (struct commit_file){path, mode, text, strlen(text), NULL};
 }
 
 static struct commit_spec spec_of(const struct commit_file *files, size_t n)
@@ -229,7 +229,7 @@ static void writes_an_empty_tree_and_a_large_blob(void **state)
 {
 	struct repo *r = *state;
 	CLEANUP(free_p) char *big = malloc(5000000);
-	const struct commit_file files[] = {{"big", MODE_FILE, big, 5000000}};
+	const struct commit_file files[] = {{"big", MODE_FILE, big, 5000000, NULL}};
 	struct commit_spec spec = spec_of(files, 0);
 	struct commit *c = NULL;
 	uint64_t x = 88172645463325252;
@@ -254,17 +254,17 @@ static void refuses_what_could_not_be_shown(void **state)
 {
 	struct repo *r = *state;
 	static const struct commit_file rows[][2] = {
-		{{"a", MODE_FILE, "", 0}, {"a", MODE_FILE, "", 0}},
-		{{"a", MODE_FILE, "", 0}, {"a/b", MODE_FILE, "", 0}},
-		{{"x/a", MODE_LINK, "t", 1}, {"x/a/b", MODE_FILE, "", 0}},
-		{{"../a", MODE_FILE, "", 0}, {"b", MODE_FILE, "", 0}},
-		{{".git/config", MODE_FILE, "", 0}, {"b", MODE_FILE, "", 0}},
-		{{"a//b", MODE_FILE, "", 0}, {"b", MODE_FILE, "", 0}},
-		{{"", MODE_FILE, "", 0}, {"b", MODE_FILE, "", 0}},
-		{{"a", 0104755, "", 0}, {"b", MODE_FILE, "", 0}},
-		{{"a", MODE_TREE, "", 0}, {"b", MODE_FILE, "", 0}},
-		{{"a", MODE_LINK, "", 0}, {"b", MODE_FILE, "", 0}},
-		{{"a", MODE_LINK, "x\0y", 3}, {"b", MODE_FILE, "", 0}},
+		{{"a", MODE_FILE, "", 0, NULL}, {"a", MODE_FILE, "", 0, NULL}},
+		{{"a", MODE_FILE, "", 0, NULL}, {"a/b", MODE_FILE, "", 0, NULL}},
+		{{"x/a", MODE_LINK, "t", 1, NULL}, {"x/a/b", MODE_FILE, "", 0, NULL}},
+		{{"../a", MODE_FILE, "", 0, NULL}, {"b", MODE_FILE, "", 0, NULL}},
+		{{".git/config", MODE_FILE, "", 0, NULL}, {"b", MODE_FILE, "", 0, NULL}},
+		{{"a//b", MODE_FILE, "", 0, NULL}, {"b", MODE_FILE, "", 0, NULL}},
+		{{"", MODE_FILE, "", 0, NULL}, {"b", MODE_FILE, "", 0, NULL}},
+		{{"a", 0104755, "", 0, NULL}, {"b", MODE_FILE, "", 0, NULL}},
+		{{"a", MODE_TREE, "", 0, NULL}, {"b", MODE_FILE, "", 0, NULL}},
+		{{"a", MODE_LINK, "", 0, NULL}, {"b", MODE_FILE, "", 0, NULL}},
+		{{"a", MODE_LINK, "x\0y", 3, NULL}, {"b", MODE_FILE, "", 0, NULL}},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
