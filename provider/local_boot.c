@@ -181,6 +181,10 @@ static void greet(struct boot *b)
 	int r;
 
 	b->sock = local_connect(b->op.p->dir_fd, b->box.id);
+	if (b->sock == -ECONNREFUSED) {
+		boot_failed(b); /* it ended at once */
+		return;
+	}
 	if (b->sock < 0) {
 		local_op_finish(&b->op, local_connect_failed(b->op.c, b->sock), NULL);
 		return;
