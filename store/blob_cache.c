@@ -150,6 +150,24 @@ static void evict_locked(struct blob_cache *c)
 	c->bytes = l.bytes;
 }
 
+uint64_t blob_cache_trim(struct blob_cache *c, uint64_t limit)
+{
+	CLEANUP(kept_done) struct kept_list l = {0};
+	uint64_t before;
+	LOCKED(&c->lock);
+
+	scan(store_home_fd(c->st), &l);
+	before = l.bytes;
+	if (l.n)
+		qsort(l.v, l.n, sizeof(*l.v), older_first);
+	for (size_t i = 0; i < l.n && l.bytes > limit; i++) {
+		if (!unlinkat(store_home_fd(c->st), l.v[i].path, 0))
+			l.bytes -= l.v[i].bytes;
+	}
+	c->bytes = l.bytes;
+	return before - l.bytes;
+}
+
 /* Removes what another boot left. */
 static int settle_boot(struct blob_cache *c)
 {

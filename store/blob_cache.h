@@ -35,3 +35,7 @@ void blob_cache_deinit(struct blob_cache *c);
  * or a fault. */
 int blob_cache_open(struct blob_cache *c, struct project *p, const struct oid *oid,
 		    uint64_t size);
+
+/* Removes the files used least recently until at most `limit` bytes are left; returns how many bytes
+ * went. */
+uint64_t blob_cache_trim(struct blob_cache *c, uint64_t limit);

@@ -6,25 +6,24 @@
  */
 #include "store/fsck.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "store/fsck_private.h"
+#include "store/git_lock.h"
 #include "store/index.h"
 #include "store/project_private.h"
 #include "store/project_record.h"
 #include "store/store.h"
 
-enum { WORDS_MAX = 512, LOCK_DEPTH_MAX = 16 };
+enum { WORDS_MAX = 512 };
 
 static void count(struct fsck_result *result, enum fsck_level level)
 {
@@ -63,52 +62,12 @@ static void check_head(struct fsck_run *run)
 			 "helps");
 }
 
-static bool is_lock(const char *name)
+static void say_lock(const struct git_lock *lock, void *arg)
 {
-	size_t len = strlen(name);
-
-	/* Ours are flock(2) files, which stay. */
-	return len > 5 && !strcmp(name + len - 5, ".lock") && strncmp(name, "fragfs.", 7) != 0;
-}
-
-static void say_lock(struct fsck_run *run, const char *dir, const char *name,
-		     const struct stat *sb)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	fsck_say(run, FSCK_NOTE,
-		 "'%s/%s' exists since %lld s: git is at work, or was killed; `frag gc` "
-		 "removes it "
-		 "when nobody can hold it",
-		 dir, name, (long long)(now.tv_sec - sb->st_mtim.tv_sec));
-}
-
-/* git's locks in the repository's own directory and everywhere below refs/. */
-static void find_locks(struct fsck_run *run, int at, const char *path, int depth)
-{
-	CLEANUP(closedirp) DIR *dir = NULL;
-	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	const struct dirent *e;
-
-	if (fd < 0)
-		return;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return;
-	}
-	while ((e = readdir(dir))) {
-		struct stat sb;
-
-		if (*e->d_name == '.' || fstatat(fd, e->d_name, &sb, AT_SYMLINK_NOFOLLOW))
-			continue;
-		if (S_ISREG(sb.st_mode) && is_lock(e->d_name))
-			say_lock(run, depth ? path : project_name(run->p), e->d_name, &sb);
-		else if (S_ISDIR(sb.st_mode) && depth < LOCK_DEPTH_MAX &&
-			 (depth || !strcmp(e->d_name, "refs")))
-			find_locks(run, fd, e->d_name, depth + 1);
-	}
+	fsck_say(arg, FSCK_NOTE, "'%s' exists since %lld s: git is at work, or was killed; %s",
+		 lock->path, git_lock_age(&lock->stat),
+		 git_lock_is_dead(&lock->stat) ? "`frag gc` removes it"
+					       : "if no git runs in it, remove that file");
 }
 
 static void run_deinit(struct fsck_run *run)
@@ -131,7 +90,7 @@ int fsck_project(struct project *p, const struct fsck *how, struct fsck_result *
 	if (r)
 		fsck_say(&run, FSCK_PROBLEM, "its refs cannot be followed (%s)", strerror(-r));
 	check_head(&run);
-	find_locks(&run, project_dir_fd(p), ".", 0);
+	git_lock_each(project_dir_fd(p), say_lock, &run);
 	r = fsck_numbers(&run);
 	if (!r && !how->quick)
 		r = fsck_objects(&run);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -25,6 +24,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "store/git_lock.h"
 
 #define FILE_LIMIT ((size_t)1 << 30)
 
@@ -114,41 +114,27 @@ int packed_refs_each(int dir_fd, packed_ref_fn fn, void *arg)
 	return r;
 }
 
-/* When the machine was started, in wall seconds: nothing older can have a living owner. */
-static int64_t boot_time(void)
-{
-	struct timespec wall, up;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	return (int64_t)wall.tv_sec - up.tv_sec;
-}
-
 /* Removes a lock whose owner is provably dead. 0 when it is gone. */
 static int break_lock(int dir_fd)
 {
 	CLEANUP(buf_deinit) struct buf text;
 	struct stat sb;
-	struct timespec now;
-	bool ours, old;
+	bool ours;
 
 	buf_init(&text, 4096);
 	if (fstatat(dir_fd, lock_name, &sb, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : fail(-errno, "look at '%s'", lock_name);
 	ours = sb.st_size == (off_t)strlen(our_mark) && !io_slurp(dir_fd, lock_name, &text) &&
 	       !strcmp(text.data, our_mark);
-	/* A minute's grace for clocks that were set since. */
-	old = sb.st_mtim.tv_sec + 60 < boot_time();
-	if (ours || old) {
+	if (ours || git_lock_is_dead(&sb)) {
 		log_info("packed-refs: removing '%s', left by a killed process", lock_name);
 		(void)unlinkat(dir_fd, lock_name, 0);
 		return 0;
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
 	log_err("packed-refs: '%s' is held since %lld s: git is at work, or was killed; if no "
 		"git "
 		"runs in this project, remove that file",
-		lock_name, (long long)(now.tv_sec - sb.st_mtim.tv_sec));
+		lock_name, git_lock_age(&sb));
 	return PACKED_REFS_LOCKED;
 }
 

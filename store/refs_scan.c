@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "store/packed_refs.h"
 
-enum { DEPTH_MAX = 64, NAME_MAX_LEN = 4096, LOOSE_MAX = 4096 };
+enum { DEPTH_MAX = 64, NAME_MAX_LEN = 4096, LOOSE_MAX = 4096, ATTEMPTS = 16 };
 
 static const char fragments_prefix[] = "refs/fragments/";
 
@@ -167,7 +167,6 @@ static int by_name(const void *a, const void *b)
 	return r ? r : (x->order > y->order) - (x->order < y->order);
 }
 
-/* Stable by insertion because later ones are loose: seqs of equal number keep their order. */
 static int by_seq(const void *a, const void *b)
 {
 	const struct refs_seq *x = a, *y = b;
@@ -220,29 +219,53 @@ static void settle_seqs(struct scan *s, size_t n_packed, struct refs_scan *ret)
 	}
 }
 
+static int read_all(int dir_fd, struct scan *s, size_t *n_packed)
+{
+	char name[NAME_MAX_LEN] = "refs";
+	int r = packed_refs_each(dir_fd, add_packed, s);
+
+	if (r)
+		return r;
+	*n_packed = s->n_seqs;
+	add_loose(s, dir_fd, "HEAD", "HEAD", s->head_target);
+	return walk(s, dir_fd, "refs", name, 0);
+}
+
+/* Another file under the name, or none. */
+static bool packed_changed(int dir_fd, const struct stat *before)
+{
+	struct stat now = {0};
+
+	(void)fstatat(dir_fd, "packed-refs", &now, AT_SYMLINK_NOFOLLOW);
+	return now.st_ino != before->st_ino || now.st_size != before->st_size ||
+	       now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
+}
+
 int refs_scan_read(int dir_fd, struct refs_scan *ret)
 {
-	CLEANUP(scan_deinit) struct scan s = {0};
-	char name[NAME_MAX_LEN] = "refs";
 	struct refs_scan done = {0};
-	size_t n_packed;
-	int r;
 
-	/* Loose ones are read after packed ones: whoever packs writes the packed one first, so a ref
-	 * is seen in one place at least. Then packed ones once more would be needed for a
-	 * ref packed in between; the fingerprint, taken before, makes the next refresh look. */
-	r = packed_refs_each(dir_fd, add_packed, &s);
-	if (r)
-		return r;
-	n_packed = s.n_seqs;
-	add_loose(&s, dir_fd, "HEAD", "HEAD", s.head_target);
-	r = walk(&s, dir_fd, "refs", name, 0);
-	if (r)
-		return r;
-	settle_tips(&s, &done);
-	settle_seqs(&s, n_packed, &done);
-	*ret = done;
-	return 0;
+	/* Packed ones first, then loose ones: a ref that is packed in between is in neither, so the
+	 * scan is only good when packed-refs stayed the same. */
+	for (int tries = 0; tries < ATTEMPTS; tries++) {
+		CLEANUP(scan_deinit) struct scan s = {0};
+		struct stat packed = {0};
+		size_t n_packed;
+		int r;
+
+		(void)fstatat(dir_fd, "packed-refs", &packed, AT_SYMLINK_NOFOLLOW);
+		r = read_all(dir_fd, &s, &n_packed);
+		if (r)
+			return r;
+		if (packed_changed(dir_fd, &packed))
+			continue;
+		settle_tips(&s, &done);
+		settle_seqs(&s, n_packed, &done);
+		*ret = done;
+		return 0;
+	}
+	return fail(-EAGAIN, "read the refs of a project, which are packed again and again");
 }
 
 void refs_scan_deinit(struct refs_scan *s)
