@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@ static void child_fd(int want, int as)
 		(void)dup2(want, as);
 }
 
-__attribute__((noreturn)) static void child(const struct proc *p, int report)
+__attribute__((noreturn)) static void child(const struct proc *p, pid_t parent, int report)
 {
 	sigset_t none;
 	int err;
@@ -37,6 +38,8 @@ __attribute__((noreturn)) static void child(const struct proc *p, int report)
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
+	if (p->dies_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
+		goto failed;
 	if (p->cwd_fd >= 0 && fchdir(p->cwd_fd))
 		goto failed;
 	child_fd(p->in_fd >= 0 ? p->in_fd : open("/dev/null", O_RDONLY), 0);
@@ -59,17 +62,18 @@ int proc_start(const struct proc *p, pid_t *ret)
 	CLEANUP(close_p) int rd = -1;
 	CLEANUP(close_p) int wr = -1;
 	int pipefd[2], err = 0;
-	pid_t pid;
+	pid_t pid, us;
 
 	if (pipe2(pipefd, O_CLOEXEC))
 		return fail(-errno, "pipe for '%s'", p->argv[0]);
 	rd = pipefd[0];
 	wr = pipefd[1];
+	us = getpid();
 	pid = fork();
 	if (pid < 0)
 		return fail(-errno, "fork for '%s'", p->argv[0]);
 	if (!pid)
-		child(p, wr);
+		child(p, us, wr);
 	close(TAKE_FD(wr));
 	if (io_read_all(rd, &err, sizeof(err)) == (ssize_t)sizeof(err)) {
 		(void)waitpid(pid, NULL, 0);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -15,6 +16,7 @@ struct proc {
 	const char *const *env;    /* NULL-terminated; NULL keeps ours */
 	int cwd_fd;                /* directory to run in, or -1 for ours */
 	int in_fd, out_fd, err_fd; /* -1: /dev/null (in), ours (out, err); borrowed */
+	bool dies_with_us;         /* killed when the thread that started it ends */
 };
 
 /* Starts it. `ret` is the pid, to be reaped by proc_wait(). 0 or a fault. */

@@ -246,19 +246,38 @@ static void hear(struct words *w, const char *data, size_t len)
 	}
 }
 
+/* Of many words those that say why. */
+static bool is_reason(const char *line)
+{
+	return !strncmp(line, "fatal:", 6) || !strncmp(line, "error:", 6) ||
+	       !strncmp(line, "remote:", 7) || !strncmp(line, "ssh:", 4);
+}
+
 static void say(struct words *w, const char *what)
 {
-	char *line = w->kept.data, *end;
+	bool only_reasons = false;
+	char *end;
 
 	end_line(w);
 	if (!w->kept.len)
 		log_err("import: git %s failed and did not say why", what);
-	for (line = w->kept.data; *line; line = end + 1) {
-		end = strchr(line, '\n');
-		if (!end)
-			break;
-		*end = '\0';
-		log_err("import: git %s: %s", what, line);
+	if (strstr(w->kept.data, "iskspace") || strstr(w->kept.data, "No space left"))
+		log_err("import: there is no space left on the home's disk: make room and "
+			"import "
+			"again");
+	for (int pass = 0; pass < 2; pass++) {
+		const char *last = "";
+
+		for (char *line = w->kept.data; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			only_reasons |= is_reason(line);
+			if (pass && strcmp(line, last) != 0 &&
+			    (!only_reasons || is_reason(line)))
+				log_err("import: git %s: %s", what, line);
+			last = line;
+			if (!pass)
+				*end = '\n';
+		}
 	}
 }
 
@@ -305,7 +324,7 @@ int import_git_child_run(const struct import_git_child *c, const char *const *ar
 	CLEANUP(buf_deinit) struct buf kept;
 	struct words w = {.child = c};
 	int o[2] = {-1, -1}, e[2] = {-1, -1}, r, status;
-	struct proc p = {.argv = k.argv, .cwd_fd = -1, .in_fd = in};
+	struct proc p = {.argv = k.argv, .cwd_fd = -1, .in_fd = in, .dies_with_us = true};
 	pid_t pid;
 
 	buf_init(&kept, WORDS_MAX);
@@ -344,7 +363,7 @@ int import_git_child_start(const struct import_git_child *c, const char *const *
 	CLEANUP(close_p) int ours = -1;
 	CLEANUP(close_p) int said = -1;
 	int pair[2], r = command_init(&k, c, args);
-	struct proc p = {.argv = k.argv, .env = k.env, .cwd_fd = -1, .out_fd = -1};
+	struct proc p = {.argv = k.argv, .env = k.env, .cwd_fd = -1, .dies_with_us = true};
 
 	if (r)
 		return r;

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "store/git.h"
 #include "store/project_private.h"
+#include "store/ref.h"
 
 static bool starts(const char *s, const char *prefix)
 {
@@ -38,46 +39,34 @@ enum import_git_move import_git_decide(const char *name, const struct oid *base,
 	return starts(name, "refs/tags/") ? IMPORT_GIT_STAY : IMPORT_GIT_FOLLOW;
 }
 
-static int read_ref(git_repository *repo, const char *name, struct oid *ret)
+static int read_ref(struct project *p, const char *name, struct oid *ret)
 {
-	CLEANUP(git_reference_freep) git_reference *ref = NULL;
-	int r = git_reference_lookup(&ref, repo, name);
+	int r = ref_value(p, name, ret);
 
-	*ret = (struct oid){{0}};
-	if (r == GIT_ENOTFOUND)
-		return 0;
-	if (r)
-		return fail_git(r, "read ref '%s'", name);
-	if (git_reference_type(ref) == GIT_REFERENCE_DIRECT)
-		*ret = oid_from_git(git_reference_target(ref));
-	return 0;
+	if (r > 0)
+		*ret = (struct oid){{0}};
+	return r < 0 ? r : 0;
 }
 
-/* A ref that somebody moves at this moment is theirs: the next import sees it. */
-static int move_ref(git_repository *repo, const char *name, const struct oid *from,
+/* A ref that somebody moves at this moment is theirs: the next import sees it. So is one that has no
+ * place: "a" here and "a/b" there cannot both be. */
+static int move_ref(struct project *p, const char *name, const struct oid *from,
 		    const struct oid *to)
 {
-	CLEANUP(git_reference_freep) git_reference *ref = NULL;
-	git_oid was = oid_to_git(from), now = oid_to_git(to);
-	int r = git_reference_create_matching(&ref, repo, name, &now, 1,
-					      oid_is_zero(from) ? NULL : &was, "import");
+	int r = ref_advance(p, name, from, to, "import");
 
-	if (r == GIT_EMODIFIED || r == GIT_ELOCKED) {
-		log_warn("import: ref '%s' is being changed by somebody else, ignoring", name);
-		return 0;
-	}
-	/* "a" here and "a/b" there: both cannot be. */
-	if (r && git_error_last() && git_error_last()->klass == GIT_ERROR_REFERENCE) {
-		log_warn("import: ref '%s' of the source has no place beside ours, ignoring",
+	if (r > 0 || r == -EEXIST || r == -EISDIR || r == -ENOTDIR) {
+		log_warn("import: ref '%s' is in use by somebody else, ignoring the source's",
 			 name);
 		return 0;
 	}
-	return r ? fail_git(r, "move ref '%s'", name) : 0;
+	return r;
 }
 
 /* Both moved a branch. */
-static int settle_both(git_repository *repo, const struct import_git_ref *ref,
-		       const struct oid *ours, struct import_git_merged *ret)
+static int settle_both(struct project *p, git_repository *repo,
+		       const struct import_git_ref *ref, const struct oid *ours,
+		       struct import_git_merged *ret)
 {
 	CLEANUP(free_p) char *remote = alloc_fmt("refs/remotes/origin/%s", ref->name + 11);
 	git_oid a = oid_to_git(ours), b = oid_to_git(&ref->oid);
@@ -86,7 +75,7 @@ static int settle_both(git_repository *repo, const struct import_git_ref *ref,
 
 	if (r == 1) {
 		ret->n_moved++;
-		return move_ref(repo, ref->name, ours, &ref->oid);
+		return move_ref(p, ref->name, ours, &ref->oid);
 	}
 	if (git_graph_descendant_of(repo, &a, &b) == 1)
 		return 0;
@@ -94,31 +83,31 @@ static int settle_both(git_repository *repo, const struct import_git_ref *ref,
 	log_warn("import: branch '%s' was changed here and at the source, ignoring: theirs is "
 		 "'origin/%s'",
 		 ref->name + 11, ref->name + 11);
-	r = read_ref(repo, remote, &there);
+	r = read_ref(p, remote, &there);
 	if (r || oid_eq(&there, &ref->oid))
 		return r;
-	return move_ref(repo, remote, &there, &ref->oid);
+	return move_ref(p, remote, &there, &ref->oid);
 }
 
-static int merge_ref(git_repository *repo, const struct import_git_ref *ref,
+static int merge_ref(struct project *p, git_repository *repo, const struct import_git_ref *ref,
 		     struct import_git_merged *ret)
 {
 	CLEANUP(free_p) char *base_name = alloc_fmt("refs/imported/%s", ref->name + 5);
 	struct oid base, ours;
-	int r = read_ref(repo, base_name, &base);
+	int r = read_ref(p, base_name, &base);
 
 	if (!r)
-		r = read_ref(repo, ref->name, &ours);
+		r = read_ref(p, ref->name, &ours);
 	if (r)
 		return r;
 	switch (import_git_decide(ref->name, &base, &ref->oid, &ours)) {
 	case IMPORT_GIT_FOLLOW:
 		ret->n_added += oid_is_zero(&ours);
 		ret->n_moved += !oid_is_zero(&ours);
-		r = move_ref(repo, ref->name, &ours, &ref->oid);
+		r = move_ref(p, ref->name, &ours, &ref->oid);
 		break;
 	case IMPORT_GIT_ASK:
-		r = settle_both(repo, ref, &ours, ret);
+		r = settle_both(p, repo, ref, &ours, ret);
 		break;
 	case IMPORT_GIT_STAY:
 		if (starts(ref->name, "refs/tags/") && !oid_is_zero(&ours) &&
@@ -131,7 +120,7 @@ static int merge_ref(git_repository *repo, const struct import_git_ref *ref,
 	}
 	if (r || oid_eq(&base, &ref->oid))
 		return r;
-	return move_ref(repo, base_name, &base, &ref->oid);
+	return move_ref(p, base_name, &base, &ref->oid);
 }
 
 static int merge_symbolic(git_repository *repo, const struct import_git_ref *ref)
@@ -154,7 +143,7 @@ int import_git_merge(struct project *p, const struct import_git_refs *theirs,
 		if (theirs->refs[i].target)
 			r = merge_symbolic(lent.repo, &theirs->refs[i]);
 		else if (!theirs->refs[i].broken)
-			r = merge_ref(lent.repo, &theirs->refs[i], ret);
+			r = merge_ref(p, lent.repo, &theirs->refs[i], ret);
 	}
 	return r;
 }

@@ -314,6 +314,19 @@ static int store_all(struct job *j)
 	return publish(j);
 }
 
+/* What a call left that was killed when all was done but tidying up. */
+static int drop_left(struct job *j)
+{
+	int r;
+
+	if (!import_stage_is_left(j->st, j->report->name))
+		return 0;
+	r = import_stage_open(j->st, j->report->name, "nothing", &j->stage);
+	if (r == IMPORT_STAGE_HELD)
+		return import_refuse(j->q, NULL, "%s", "");
+	return r ? r : import_stage_drop(j->stage);
+}
+
 /* Compares one document with its fragment. */
 static int check_one(struct job *j, const struct import_json_entry *e)
 {
@@ -370,12 +383,9 @@ static int run(struct job *j)
 		r = make_plan(j);
 	if (r)
 		return r;
-	if (!j->project && !j->plan.n_order)
-		return 0; /* nothing good in it: nothing is made */
-	if (j->plan.n_order)
-		r = store_all(j);
-	if (r)
-		return r;
+	r = j->plan.n_order ? store_all(j) : drop_left(j);
+	if (r || !j->project)
+		return r; /* nothing good in it: nothing is made */
 	j->report->imported = j->plan.n_order;
 	r = refresh_project(j->project, j->q->progress, j->q->arg, &j->numbered);
 	if (!r)

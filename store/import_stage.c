@@ -104,13 +104,22 @@ static bool is_of(const struct import_stage *s, const char *source)
 	       io_slurp(fd, SOURCE_FILE, &b) == 0 && !strcmp(b.data, source);
 }
 
+/* Its claim goes first: half a stage must not be taken for one to go on with. */
+static int discard(struct store *st, const char *dir)
+{
+	CLEANUP(free_p) char *claim = alloc_fmt("%s/" SOURCE_FILE, dir);
+
+	(void)unlinkat(store_projects_fd(st), claim, 0);
+	return io_remove_tree(store_projects_fd(st), dir);
+}
+
 static int make(struct import_stage *s, const char *source)
 {
 	int r = 0;
 
 	s->resumed = is_of(s, source);
 	if (!s->resumed)
-		r = io_remove_tree(store_projects_fd(s->st), s->dir);
+		r = discard(s->st, s->dir);
 	if (!r && !s->resumed)
 		r = project_make_dir(s->st, s->dir);
 	if (r)
@@ -304,7 +313,14 @@ bool import_stage_is_empty(const struct import_stage *s)
 	return true;
 }
 
+bool import_stage_is_left(struct store *st, const char *name)
+{
+	CLEANUP(free_p) char *dir = alloc_fmt(".incoming-%s", name);
+
+	return !faccessat(store_projects_fd(st), dir, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
 int import_stage_drop(struct import_stage *s)
 {
-	return io_remove_tree(store_projects_fd(s->st), s->dir);
+	return discard(s->st, s->dir);
 }

@@ -49,5 +49,8 @@ int import_stage_absorb(struct import_stage *s, struct project *p);
 /* Whether no pack has arrived in it yet. */
 bool import_stage_is_empty(const struct import_stage *s);
 
+/* Whether an import of that name left a stage. */
+bool import_stage_is_left(struct store *st, const char *name);
+
 /* Removes the stage. */
 int import_stage_drop(struct import_stage *s);

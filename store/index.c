@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -21,7 +22,10 @@
 
 #define LOG_LIMIT ((size_t)1 << 30)
 
-enum { KEY_MAX = 511 };
+enum {
+	KEY_MAX = 511,
+	FULL_BYTES = 1 << 20, /* less room than this counts as none */
+};
 
 enum op { OP_PUT, OP_PUT_NEW, OP_DELETE, OP_DELETE_PREFIX };
 
@@ -307,6 +311,17 @@ static void batch_end(struct index_batch *b)
 	free(b);
 }
 
+/* LMDB calls a short write EIO; on a full disk it is the disk. */
+static int name_full_disk(struct index *ix, int r)
+{
+	struct statvfs fs;
+	int fd;
+
+	if (r != EIO || mdb_env_get_fd(ix->env, &fd) || fstatvfs(fd, &fs))
+		return r;
+	return fs.f_bavail * fs.f_frsize < FULL_BYTES ? ENOSPC : r;
+}
+
 int index_commit(struct index_batch *b)
 {
 	int r;
@@ -324,6 +339,7 @@ int index_commit(struct index_batch *b)
 		}
 		r = mdb_txn_commit(TAKE(b->txn));
 	}
+	r = name_full_disk(b->ix, r);
 	batch_end(b);
 	return r ? fail_mdb(r, "commit to the index") : 0;
 }
