@@ -153,6 +153,19 @@ bool apps_is_there(struct fs *fs, const char *name)
 	return stat_repository(fs, name, &st);
 }
 
+bool apps_is_whole(struct fs *fs, const char *name)
+{
+	static const char *const parts[] = {"HEAD", "refs", "objects"};
+	bool ret = true;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		CLEANUP(free_p) char *path = alloc_fmt("%s.git/%s", name, parts[i]);
+
+		ret = ret && !faccessat(store_projects_fd(fs->store), path, F_OK, 0);
+	}
+	return ret;
+}
+
 bool apps_is_replaced(struct fs *fs, struct app *app)
 {
 	struct stat there, ours;
@@ -248,22 +261,24 @@ static void wait_until_fresh(struct app *app)
 
 int app_use(struct fs *fs, struct app *app, struct project **ret)
 {
-	bool fresh;
 	int r = app_open(fs, app, ret);
 
 	if (r)
 		return r;
 	if (!app->asked && !atomic_exchange(&app->asked, true))
 		follow_ask(fs->follow, app->name);
-	pthread_mutex_lock(&app->lock);
-	fresh = app->fresh;
-	pthread_mutex_unlock(&app->lock);
-	if (!fresh)
+	if (!app_is_fresh(app))
 		wait_until_fresh(app);
 	return 0;
 }
 
-void app_is_fresh(struct app *app)
+bool app_is_fresh(struct app *app)
+{
+	LOCKED(&app->lock);
+	return app->fresh;
+}
+
+void app_set_fresh(struct app *app)
 {
 	LOCKED(&app->lock);
 	app->fresh = true;

@@ -58,6 +58,8 @@ bool apps_drop(struct apps *a, const char *name);
 
 /* Whether a repository's directory stands under the name. */
 bool apps_is_there(struct fs *fs, const char *name);
+/* Whether it has what a repository must have: one that is being made or deleted does not. */
+bool apps_is_whole(struct fs *fs, const char *name);
 /* Whether another one than the app's, or none, stands there. */
 bool apps_is_replaced(struct fs *fs, struct app *app);
 
@@ -76,7 +78,8 @@ DEFINE_CLEANUP(struct project *, project_unref)
 
 /* The follower's: opens without waiting; tells those who wait that it was refreshed. */
 int app_open(struct fs *fs, struct app *app, struct project **ret);
-void app_is_fresh(struct app *app);
+void app_set_fresh(struct app *app);
+bool app_is_fresh(struct app *app); /* refreshed once, or shown before that for want of time */
 
 /* How identities of this app's things are scoped. */
 struct ident_scope app_scope(const struct app *app);

@@ -9,12 +9,14 @@
 #include "fs/follow.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -32,11 +34,15 @@
 #include "store/store.h"
 
 enum {
-	PAUSE_MS = 20,      /* a git command's burst of renames is over by then */
-	PAUSE_MAX_MS = 100, /* of a burst that goes on */
+	PAUSE_MS = 20,          /* a git command's burst of renames is over by then */
+	PAUSE_MAX_MS = 100,     /* of a burst that goes on */
+	PAUSE_DELETED_MS = 150, /* after a deletion: it may be the whole repository that goes */
 	WATCHES_PER_TURN = 32,
 	SHORT_POLL_MS = 500, /* when inotify has no watches left */
+	RETRY_MS = 200,
 };
+
+#define YOUNG_NS 700000000 /* from the making of a repository until it is opened unasked */
 
 struct wanted {
 	struct wanted *next;
@@ -55,6 +61,11 @@ struct follow {
 	struct wanted *wanted;
 	bool all, quit;
 	uint64_t asked, done; /* tickets of follow_now() */
+
+	bool stopped; /* the owner's: joined already */
+	/* the thread's own */
+	bool retry; /* something is wanted that must wait a little */
+	int pause_ms;
 
 	char **unwatched; /* the thread's own: projects whose watches are still to be set */
 	size_t n_unwatched, cap_unwatched;
@@ -105,10 +116,11 @@ void follow_now(struct follow *f, const char *name)
 	inval_wait(f->fs->inval);
 }
 
-static void on_refs(const char *project, void *arg)
+static void on_refs(const char *project, bool deleted, void *arg)
 {
 	struct follow *f = arg;
 
+	f->pause_ms = deleted ? PAUSE_DELETED_MS : f->pause_ms;
 	LOCKED(&f->lock);
 	want_locked(f, project, false);
 }
@@ -183,24 +195,33 @@ static void forget_lists(struct fs *fs, struct app *app, struct project *p, uint
 	fragment_each(p, last + 1, forget_day, &days);
 }
 
+/* Refs or HEAD moved: the kernel forgets what that made untrue. */
+static void forget_moved(struct fs *fs, struct app *app, struct project *p, uint32_t last)
+{
+	uint32_t before = app->last;
+
+	app->changed_ns = wall_ns();
+	app->last = last;
+	/* Before the first refresh is over nothing was shown that could be out of date. */
+	if (!app_is_fresh(app))
+		return;
+	refdirs_follow(fs, app, p);
+	if (last != before)
+		forget_lists(fs, app, p, before);
+}
+
 static void follow_project(struct fs *fs, struct app *app, struct project *p)
 {
 	struct refresh_result res = {0};
-	uint32_t last = app->last;
 	bool moved = false;
 
 	/* A fault was said; what can be seen is followed all the same. */
 	if (refresh_project(p, NULL, NULL, &res))
 		fragment_last(p, &res.last);
-	app_is_fresh(app);
 	live_follow(fs, app, p, &moved);
-	if (!res.refs_changed && !moved && res.last == last)
+	if (!res.refs_changed && !moved && res.last == app->last)
 		return;
-	app->changed_ns = wall_ns();
-	app->last = res.last;
-	refdirs_follow(fs, app, p);
-	if (res.last != last)
-		forget_lists(fs, app, p, last);
+	forget_moved(fs, app, p, res.last);
 	if (fs->on_change)
 		fs->on_change(app->name, fs->on_change_arg);
 }
@@ -218,6 +239,25 @@ static void replace_project(struct follow *f, const char *name)
 	watch_project(f->watches, name);
 }
 
+/* A repository that nobody looked into yet and that is just being made, by clone or cp, is let alone for a
+ * moment: opening it plants an id in its configuration, under the hands of whoever writes that. */
+static bool is_young(struct follow *f, const char *name)
+{
+	CLEANUP(free_p) char *dir = alloc_fmt("%s.git", name);
+	struct statx st;
+
+	if (statx(store_projects_fd(f->fs->store), dir, AT_SYMLINK_NOFOLLOW, STATX_BTIME,
+		  &st) ||
+	    !(st.stx_mask & STATX_BTIME) ||
+	    wall_ns() - (st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec) >= YOUNG_NS)
+		return false;
+	pthread_mutex_lock(&f->lock);
+	want_locked(f, name, false);
+	pthread_mutex_unlock(&f->lock);
+	f->retry = true;
+	return true;
+}
+
 static void follow_one(struct follow *f, const struct wanted *w)
 {
 	struct fs *fs = f->fs;
@@ -229,17 +269,17 @@ static void follow_one(struct follow *f, const struct wanted *w)
 	if (w->replaced)
 		replace_project(f, w->name);
 	app = apps_peek(fs->apps, w->name);
-	if (!app && !apps_is_there(fs, w->name))
+	if (!app && (!fs->on_change || !apps_is_there(fs, w->name) || is_young(f, w->name)))
 		return;
 	if (!app)
 		app = apps_get(fs->apps, w->name);
 	if (!app->watched)
 		watch_project(f->watches, w->name);
 	app->watched = true;
-	if (app_open(fs, app, &p))
-		app_is_fresh(app);
-	else
+	/* Whoever is just deleting it must not find new files in it. */
+	if (apps_is_whole(fs, w->name) && !app_open(fs, app, &p))
 		follow_project(fs, app, p);
+	app_set_fresh(app);
 }
 
 static struct wanted *take_wanted(struct follow *f, bool *all)
@@ -316,11 +356,16 @@ static void gather(struct follow *f, bool *asked)
 {
 	struct pollfd fds[] = {{.fd = watch_fd(f->watches), .events = POLLIN},
 			       {.fd = f->wake_fd, .events = POLLIN}};
-	int timeout = f->n_unwatched ? 0 : watch_is_short(f->watches) ? SHORT_POLL_MS : -1;
+	int timeout = f->n_unwatched               ? 0
+		      : f->retry                   ? RETRY_MS
+		      : watch_is_short(f->watches) ? SHORT_POLL_MS
+						   : -1;
 	int64_t until = 0;
 	eventfd_t n;
 
 	*asked = false;
+	f->retry = false;
+	f->pause_ms = PAUSE_MS;
 	for (;;) {
 		int r = poll(fds, 2, timeout);
 
@@ -336,9 +381,9 @@ static void gather(struct follow *f, bool *asked)
 		}
 		if (!until)
 			until = clock_now(clock_system()) + PAUSE_MAX_MS;
-		if (clock_now(clock_system()) >= until)
+		if (clock_now(clock_system()) >= until && f->pause_ms == PAUSE_MS)
 			return;
-		timeout = PAUSE_MS;
+		timeout = f->pause_ms;
 	}
 }
 
@@ -390,12 +435,9 @@ struct follow *follow_new(struct fs *fs)
 	return NULL;
 }
 
-void follow_free(struct follow *f)
+void follow_stop(struct follow *f)
 {
-	bool all;
-	struct wanted *list;
-
-	if (!f)
+	if (!f || f->stopped)
 		return;
 	pthread_mutex_lock(&f->lock);
 	f->quit = true;
@@ -403,6 +445,17 @@ void follow_free(struct follow *f)
 	pthread_mutex_unlock(&f->lock);
 	wake(f);
 	pthread_join(f->thread, NULL);
+	f->stopped = true;
+}
+
+void follow_free(struct follow *f)
+{
+	struct wanted *list;
+	bool all;
+
+	if (!f)
+		return;
+	follow_stop(f);
 	for (list = take_wanted(f, &all); list;) {
 		struct wanted *w = list;
 

@@ -10,6 +10,8 @@ struct fs;
 
 /* Starts the thread; it begins to watch every project, a few at a time. NULL on failure, said in the log. */
 struct follow *follow_new(struct fs *fs);
+/* Ends the thread; who waits in follow_now() is let go. */
+void follow_stop(struct follow *f);
 void follow_free(struct follow *f);
 
 /* Asks it to look at a project soon (`name` NULL: at all that were looked up, and at the list). Returns at once. */

@@ -2,7 +2,7 @@
  *
  *	fs_mount    checks the mount point, makes the tables, mounts; nothing is answered yet
  *	fs_serve    starts inval, follower and workers, waits for a signal, fs_stop() or an unmount
- *	fs_free     unmounts if need be, ends the threads in the opposite order
+ *	fs_free     ends what still runs, unmounts if need be
  *
  * Signals are taken from a descriptor, so that no handler and no global is needed; they are blocked from
  * fs_mount() on, in the calling thread and in those it starts afterwards.
@@ -125,8 +125,13 @@ int fs_mount(struct store *st, const struct fs_config *config, struct fs **ret)
 	return 0;
 }
 
-static void fs_unmount(struct fs *fs)
+/* In this order: an invalidation on its way may wait for an answer of the crew, and the crew reads from the
+ * descriptor that unmounting closes. */
+static void wind_down(struct fs *fs)
 {
+	follow_stop(fs->follow);
+	inval_stop(fs->inval);
+	crew_stop(TAKE(fs->crew));
 	if (!fs->mounted)
 		return;
 	fs->mounted = false;
@@ -196,8 +201,7 @@ int fs_serve(struct fs *fs, void (*ready)(void *arg), void *arg)
 		ready(arg);
 	if (!r)
 		wait_for_end(fs);
-	fs_unmount(fs);
-	crew_stop(TAKE(fs->crew));
+	wind_down(fs);
 	return r;
 }
 
@@ -214,8 +218,7 @@ void fs_free(struct fs *fs)
 {
 	if (!fs)
 		return;
-	fs_unmount(fs);
-	crew_stop(fs->crew);
+	wind_down(fs);
 	follow_free(fs->follow);
 	inval_free(fs->inval);
 	if (fs->se)
@@ -259,7 +262,7 @@ uint64_t fs_requests(const struct fs *fs, struct fs_counter *ret, unsigned max, 
 	for (unsigned i = 0; i < TALLY_OPS; i++) {
 		uint64_t count = fs->tally.n[i];
 
-		sum += count;
+		sum += i == TALLY_FORGET ? 0 : count;
 		if (*n < max)
 			ret[(*n)++] = (struct fs_counter){tally_name(i), count};
 	}

@@ -51,7 +51,8 @@ void fs_on_change(struct fs *fs, void (*fn)(const char *project, void *arg), voi
 void fs_on_status(struct fs *fs, void (*fn)(const char *project, struct json_out *o, void *arg),
 		  void *arg);
 
-/* Requests served since the mount, in all and per FUSE opcode name, for proofs and stats. */
+/* Requests answered since the mount, in all and per FUSE opcode name, for proofs and stats. Forgets are
+ * counted by name only: they have no answer and come when the kernel likes. */
 struct fs_counter {
 	const char *name;
 	uint64_t n;

@@ -26,6 +26,7 @@ struct inval {
 	size_t n, cap;
 	uint64_t queued, sent; /* items, ever */
 	bool quit;
+	bool stopped; /* the owner's: joined already */
 };
 
 static void send_one(struct inval *v, const struct inval_item *item)
@@ -96,15 +97,23 @@ struct inval *inval_new(struct fuse_session *se)
 	return v;
 }
 
-void inval_free(struct inval *v)
+void inval_stop(struct inval *v)
 {
-	if (!v)
+	if (!v || v->stopped)
 		return;
 	pthread_mutex_lock(&v->lock);
 	v->quit = true;
 	pthread_cond_signal(&v->wake);
 	pthread_mutex_unlock(&v->lock);
 	pthread_join(v->thread, NULL);
+	v->stopped = true;
+}
+
+void inval_free(struct inval *v)
+{
+	if (!v)
+		return;
+	inval_stop(v);
 	drop(v->items, v->n);
 	pthread_cond_destroy(&v->wake);
 	pthread_cond_destroy(&v->sent_cond);

@@ -24,8 +24,10 @@ struct inval_item {
 
 /* Starts the thread. `se` is borrowed. */
 struct inval *inval_new(struct fuse_session *se);
-/* Ends the thread; what is still queued is dropped. */
-void inval_free(struct inval *v);
+/* Ends the thread; what is still queued is dropped, later calls do nothing. The workers must still be answering: the kernel
+ * may hold the message in hand until one of them has. */
+void inval_stop(struct inval *v);
+void inval_free(struct inval *v); /* after inval_stop() */
 
 /* Takes over the names of `n` items; the array stays the caller's. Returns at once. */
 void inval_queue(struct inval *v, const struct inval_item *items, size_t n);

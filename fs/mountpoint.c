@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -143,6 +144,14 @@ static char *resolve(const char *path)
 	return realpath(copy, full) ? alloc_fmt("%s/%s", full, slash + 1) : NULL;
 }
 
+/* stat may still be answered from the kernel's memory; statfs always asks. */
+static bool is_dead(const char *path)
+{
+	struct statfs st;
+
+	return statfs(path, &st) && errno == ENOTCONN;
+}
+
 static int check_empty(const char *path)
 {
 	CLEANUP(closedirp) DIR *d = opendir(path);
@@ -165,17 +174,21 @@ static bool is_below(const char *path, const char *dir)
 
 int mountpoint_prepare(const char *path, const char *home)
 {
-	CLEANUP(free_p) char *full = resolve(path), *full_home = resolve(home);
+	CLEANUP(free_p) char *full = NULL, *full_home = NULL;
 	bool mounted = false, ours = false;
 	struct stat st;
 	int r;
 
-	if (!full || !full_home)
-		return fail(-errno, "mount: find '%s'", full ? home : path);
+	full = resolve(path);
+	if (!full)
+		return fail(-errno, "mount: find '%s'", path);
+	full_home = resolve(home);
+	if (!full_home)
+		return fail(-errno, "mount: find '%s'", home);
 	r = mounted_at(full, &ours, &mounted);
 	if (r)
 		return r;
-	if (mounted && (!ours || !stat(full, &st) || errno != ENOTCONN))
+	if (mounted && (!ours || !is_dead(full)))
 		return FS_MOUNTED;
 	if (mounted) {
 		log_info("mount: '%s' was left by a daemon that died, mounting anew", full);

@@ -194,7 +194,7 @@ static void on_repository(struct watch_set *w, const struct watch *at,
 	project = alloc_str(at->project);
 	if (is_new_dir)
 		add_below(w, project, below, 0);
-	w->sink.refs(project, w->sink.arg);
+	w->sink.refs(project, e->mask & IN_DELETE, w->sink.arg);
 }
 
 static void on_event(struct watch_set *w, const struct inotify_event *e)

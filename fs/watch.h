@@ -10,10 +10,12 @@ struct watch_set;
 
 /* What happened; `name` is borrowed. */
 struct watch_sink {
-	void (*refs)(const char *project,
-		     void *arg); /* refs or HEAD of a project may have moved */
-	void (*project)(const char *name, void *arg); /* a project came, went or was replaced */
-	void (*lost)(void *arg); /* events were lost: anything may have happened */
+	/* refs or HEAD of a project may have moved; `deleted`: something went away */
+	void (*refs)(const char *project, bool deleted, void *arg);
+	/* a project came, went or was replaced */
+	void (*project)(const char *name, void *arg);
+	/* events were lost: anything may have happened */
+	void (*lost)(void *arg);
 	void *arg;
 };
 
