@@ -294,7 +294,7 @@ static int move_head(git_repository *repo, const char *branch, const git_oid *id
 int project_set_head(struct project *p, const char *branch, const struct oid *commit)
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
-	CLEANUP(ref_guard_release) int guard = -1;
+	CLEANUP(ref_guard_release) struct ref_guard guard = {.fd = -1};
 	git_oid id = {{0}};
 	int r = project_repo(p, &lent.repo);
 
@@ -305,6 +305,7 @@ int project_set_head(struct project *p, const char *branch, const struct oid *co
 	if (!branch)
 		id = oid_to_git(commit);
 	r = move_head(lent.repo, branch, &id);
+	guard.failed = r && r != GIT_ELOCKED;
 	return r ? fail_git(r, "point HEAD of project '%s' at '%s'", p->name,
 			    branch ? branch : "a commit")
 		 : 0;

@@ -126,7 +126,8 @@ static void drop_stale_lock(struct project *p, const char *name)
 			 lock, project_name(p));
 }
 
-static int lock_ref(struct project *p, git_transaction *tx, const char *name)
+static int lock_ref(struct project *p, git_transaction *tx, const char *name,
+		    struct ref_guard *guard)
 {
 	int r = git_transaction_lock_ref(tx, name);
 
@@ -137,6 +138,7 @@ static int lock_ref(struct project *p, git_transaction *tx, const char *name)
 		(void)poll(NULL, 0, LOCK_WAIT_MS);
 		r = git_transaction_lock_ref(tx, name);
 	}
+	guard->failed = r && r != GIT_ELOCKED;
 	return r ? fail_git(r, "lock ref '%s' of project '%s'", name, project_name(p)) : 0;
 }
 
@@ -207,7 +209,7 @@ static int change(struct project *p, const char *name, const struct oid *from,
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
 	/* Declared before the transaction: git's lock goes first. */
-	CLEANUP(ref_guard_release) int guard = -1;
+	CLEANUP(ref_guard_release) struct ref_guard guard = {.fd = -1};
 	CLEANUP(git_transaction_freep) git_transaction *tx = NULL;
 	git_oid id;
 	int r;
@@ -224,7 +226,7 @@ static int change(struct project *p, const char *name, const struct oid *from,
 	r = git_transaction_new(&tx, lent.repo);
 	if (r)
 		return fail_git(r, "begin a change of ref '%s'", name);
-	r = lock_ref(p, tx, name);
+	r = lock_ref(p, tx, name, &guard);
 	if (!r)
 		r = compare(lent.repo, name, from);
 	if (r)
@@ -237,6 +239,7 @@ static int change(struct project *p, const char *name, const struct oid *from,
 	}
 	if (!r)
 		r = git_transaction_commit(tx);
+	guard.failed = r;
 	if (r)
 		return fail_git(r, "%s ref '%s' of project '%s'", to ? "advance" : "delete",
 				name, project_name(p));

@@ -17,7 +17,6 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "store/git.h"
 #include "store/project_private.h"
@@ -39,13 +38,23 @@ static bool is_older(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
-/* `fd` is the guard, held. */
-static void clear_what_a_dead_one_left(struct project *p, int fd)
+static void remove_lock(struct project *p, const char *lock)
+{
+	if (!unlinkat(project_dir_fd(p), lock, 0))
+		log_info("ref: removed '%s' of project '%s', which an interrupted change left "
+			 "behind",
+			 lock, project_name(p));
+}
+
+/* `fd` is the guard, held; whoever wrote its word has no use for git's lock any more. `failed`: his
+ * change did not end well, so a lock that is not older than the word is his. */
+static void clear_what_was_left(struct project *p, int fd, bool failed)
 {
 	CLEANUP(free_p) char *lock = NULL;
-	struct stat word, left;
+	struct stat word, left, ref;
 	char name[WORD_MAX];
-	ssize_t n = io_read_all(fd, name, sizeof(name) - 1);
+	ssize_t n = pread(fd, name, sizeof(name) - 1, 0);
+	int dir = project_dir_fd(p);
 
 	if (n <= 0)
 		return;
@@ -53,15 +62,16 @@ static void clear_what_a_dead_one_left(struct project *p, int fd)
 	if (!may_be_ref(name))
 		return;
 	lock = alloc_fmt("%s.lock", name);
-	if (fstat(fd, &word) || fstatat(project_dir_fd(p), lock, &left, AT_SYMLINK_NOFOLLOW) ||
-	    !S_ISREG(left.st_mode) || is_older(&left.st_ctim, &word.st_mtim))
+	if (fstatat(dir, lock, &left, AT_SYMLINK_NOFOLLOW) || !S_ISREG(left.st_mode))
 		return;
-	if (!unlinkat(project_dir_fd(p), lock, 0))
-		log_info("ref: removed '%s' of project '%s', which a killed frag left behind",
-			 lock, project_name(p));
+	/* libgit2 publishes by link and unlink, and does not mind when the latter fails. */
+	if (!fstatat(dir, name, &ref, AT_SYMLINK_NOFOLLOW) && ref.st_ino == left.st_ino)
+		remove_lock(p, lock);
+	else if (failed && !fstat(fd, &word) && !is_older(&left.st_ctim, &word.st_mtim))
+		remove_lock(p, lock);
 }
 
-int ref_guard_take(struct project *p, const char *name, int *ret)
+int ref_guard_take(struct project *p, const char *name, struct ref_guard *ret)
 {
 	CLEANUP(close_p) int fd = -1;
 	int dir = project_dir_fd(p), r;
@@ -76,21 +86,23 @@ int ref_guard_take(struct project *p, const char *name, int *ret)
 	while (r && errno == EINTR);
 	if (r)
 		return fail(-errno, "take '%s' of project '%s'", guard_name, project_name(p));
-	clear_what_a_dead_one_left(p, fd);
+	clear_what_was_left(p, fd, true);
 	r = ftruncate(fd, 0) ? -errno : 0;
 	if (!r && pwrite(fd, name, strlen(name), 0) != (ssize_t)strlen(name))
 		r = -ENOSPC;
 	if (r)
 		return fail(r, "write '%s' of project '%s'", guard_name, project_name(p));
-	*ret = TAKE_FD(fd);
+	*ret = (struct ref_guard){.p = p, .fd = TAKE_FD(fd)};
 	return 0;
 }
 
-void ref_guard_release(const int *fd)
+void ref_guard_release(struct ref_guard *g)
 {
-	if (*fd < 0)
+	if (g->fd < 0)
 		return;
+	clear_what_was_left(g->p, g->fd, g->failed);
 	/* A word that stays only costs the next one a look. */
-	(void)!ftruncate(*fd, 0);
-	close(*fd);
+	(void)!ftruncate(g->fd, 0);
+	close(g->fd);
+	g->fd = -1;
 }

@@ -7,11 +7,19 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct project;
+
+struct ref_guard {
+	struct project *p;
+	int fd;      /* -1: not taken */
+	bool failed; /* git's lock may have been left by a change that went wrong half-way */
+};
 
 /* Waits for other changes of ours to this project's refs, clears what a dead one left, and says that
  * `name` (refs/… or HEAD) is about to be locked. 0, PROJECT_GONE, or a fault. */
-int ref_guard_take(struct project *p, const char *name, int *ret);
+int ref_guard_take(struct project *p, const char *name, struct ref_guard *ret);
 
-/* The change is over, well or not. A descriptor of -1 is fine. */
-void ref_guard_release(const int *fd);
+/* The change is over and git's lock, if all went well, gone. Nothing happens when it was not taken. */
+void ref_guard_release(struct ref_guard *g);

@@ -3,7 +3,8 @@
  * FAILCALL_AT is n, from 1; 0 only counts. FAILCALL_HOW is what happens then:
  *	kill   the process dies before the call
  *	tear   half of a write is done, then the process dies
- *	eio    the call fails with EIO, later ones work
+ *	eio    the call fails with EIO, later ones work; an unlink never does: what fails only
+ *	       together with its whole filesystem is not worth a guess at whose a lock is
  *	full   this and every later call that takes space fails with ENOSPC
  * At exit the number of calls is written to FAILCALL_COUNT. Standard output and error, and what goes around
  * libc, do not count.
@@ -75,7 +76,7 @@ static bool strikes(bool takes_space)
 	if (strcmp(plan.how, "eio") != 0)
 		die();
 	errno = EIO;
-	return true;
+	return takes_space;
 }
 
 static bool is_torn(long n)
