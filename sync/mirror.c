@@ -152,6 +152,7 @@ void mirror_fail(struct mirror *m, const char *fmt, ...)
 	log_debug("sync: sandbox '%s': %s: %s", m->rec.id, mirror_state_name(m->state), m->why);
 	hang_up(m);
 	m->attempt++;
+	m->rounds = 0;
 	m->doubt = true;
 	pause = m->attempt < 16 ? (int64_t)MIRROR_RETRY_MS << (m->attempt - 1) : most;
 	pause = pause < most ? pause : most;

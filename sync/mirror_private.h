@@ -85,6 +85,7 @@ struct mirror {
 	bool trusted; /* a VERIFY agreed since this conversation began */
 	bool doubt;   /* … and the next one must rehash everything */
 	bool new_epoch, unsaved;
+	bool woken;    /* it was started, and has not greeted since */
 
 	struct flat base, desired, remote;
 	struct transfer send;

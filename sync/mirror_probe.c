@@ -33,7 +33,9 @@ static int take_outcome(struct mirror *m, int r)
 				     "the provider has no such sandbox any more; `frag sandbox "
 				     "up` makes a new one");
 	case PROVIDER_ASLEEP:
-		if (m->attempt++ < MIRROR_ROUNDS_MAX) {
+		/* Started just now and asleep again: a pause, then once more. */
+		m->woken = !m->woken;
+		if (m->woken) {
 			errand_drop(m->errand, m->provider);
 			m->errand = NULL;
 			mirror_enter(m, MIRROR_ASLEEP);
@@ -152,6 +154,7 @@ static int meet(struct mirror *m, const struct wire_frame *f)
 		mirror_bewildered(m, f);
 		return 1;
 	}
+	m->woken = false;
 	m->rtt_us = choice_ewma(m->rtt_us, (uint64_t)(clock_ns() - m->asked_ns) / 1000 + 1);
 	if (f->version != WIRE_VERSION)
 		return mirror_settle(

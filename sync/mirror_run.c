@@ -54,7 +54,7 @@ int mirror_attach(struct store *st, struct project *p, const char *provider,
 	/* With the old record goes an operation that may be open on the old sandbox. */
 	if (!r)
 		r = state_sandbox_delete(st, rec.project_id);
-	if (!r)
+	if (!r || r == STATE_MISSING)
 		r = state_sandbox_put(st, &rec);
 	return r > 0 ? fail(-EPROTO, "write to a state of a newer version") : r;
 }
