@@ -318,7 +318,8 @@ int64_t number_assign(struct number *n, uint32_t next)
 				heap_put(&h, kid);
 		}
 	}
-	qsort(n->nodes, n->n_nodes, sizeof(*n->nodes), by_seq);
+	if (n->n_nodes)
+		qsort(n->nodes, n->n_nodes, sizeof(*n->nodes), by_seq);
 	/* The map points at where nodes were. */
 	oidmap_deinit(&n->by_id);
 	oidmap_init(&n->by_id);

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -555,6 +557,91 @@ static void rebuilds_random_histories_byte_by_byte(void **state)
 	assert_int_equal(refresh(r), 0);
 }
 
+struct race {
+	struct repo *r;
+	atomic_bool stop;
+	atomic_uint bad, rounds;
+};
+
+struct chain {
+	struct race *race;
+	struct project *p;
+	uint32_t next;
+};
+
+/* Numbers come without a gap, and each is found under its commit and has a head that is there. */
+static int check_one(const struct fragment *f, void *arg)
+{
+	struct chain *c = arg;
+	struct fragment same;
+
+	if (f->seq != c->next++ || fragment_by_commit(c->p, &f->commit, &same) ||
+	    same.seq != f->seq)
+		atomic_fetch_add(&c->race->bad, 1);
+	return 0;
+}
+
+static void *read_on(void *arg)
+{
+	struct race *race = arg;
+
+	while (!atomic_load(&race->stop)) {
+		struct chain c = {.race = race, .next = 1};
+		struct project_head head;
+		uint32_t last;
+
+		if (project_open(race->r->st, "demo", &c.p)) {
+			atomic_fetch_add(&race->bad, 1);
+			continue;
+		}
+		if (fragment_last(c.p, &last) || fragment_each(c.p, 1, check_one, &c) ||
+		    c.next < last + 1 || project_head(c.p, &head))
+			atomic_fetch_add(&race->bad, 1);
+		atomic_fetch_add(&race->rounds, 1);
+		project_unref(c.p);
+	}
+	return NULL;
+}
+
+static void *refresh_on(void *arg)
+{
+	struct race *race = arg;
+	struct refresh_result res;
+
+	while (!atomic_load(&race->stop)) {
+		if (refresh_project(race->r->p, NULL, NULL, &res))
+			atomic_fetch_add(&race->bad, 1);
+	}
+	return NULL;
+}
+
+static void eight_readers_and_two_refreshers_see_whole_states(void **state)
+{
+	struct race race = {.r = *state};
+	pthread_t t[9];
+	uint32_t last;
+
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, read_on, &race), 0);
+	assert_int_equal(pthread_create(&t[8], NULL, refresh_on, &race), 0);
+	for (int i = 0; i < 12; i++) {
+		CLEANUP(free_p) char *text = alloc_fmt("%d", i);
+
+		commit(race.r, "a/b/c", text, "more");
+		(void)refresh(race.r);
+		if (i % 4 == 3)
+			assert_int_equal(refresh_rebuild(race.r->p, NULL, NULL), 0);
+	}
+	atomic_store(&race.stop, true);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(pthread_join(t[i], NULL), 0);
+	assert_int_equal(atomic_load(&race.bad), 0);
+	assert_true(atomic_load(&race.rounds) > 8);
+	assert_int_equal(fragment_last(race.r->p, &last), 0);
+	assert_int_equal(last, 12);
+	check_order(race.r);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, repo_setup, repo_teardown)
 
 int main(void)
@@ -577,6 +664,7 @@ int main(void)
 		T(says_gone_when_the_repository_is),
 		T(rebuilds_a_deleted_index_when_the_home_is_opened),
 		T(rebuilds_random_histories_byte_by_byte),
+		T(eight_readers_and_two_refreshers_see_whole_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
