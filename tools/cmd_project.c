@@ -282,7 +282,7 @@ static int run_delete(struct cli *cli, const struct cli_args *args)
 	if (r)
 		return r;
 	if (p && !state_sandbox_get(st, project_id(p), &sandbox))
-		return cli_refuse("`frag sandbox down` ends it", "project '%s' has a sandbox",
+		return cli_refuse("`frag sandbox rm` removes it", "project '%s' has a sandbox",
 				  name);
 	r = confirm(name, p, args->values[0] != NULL);
 	if (r)
