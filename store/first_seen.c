@@ -9,9 +9,10 @@
  * of a blob that both found, the lower half's answer counts. The bases make the cut free: the upper
  * half's first root is compared with a tree of the lower half, not walked anew.
  *
- * Trees are parsed with the few lines below instead of tree_parse(): nobody is shown anything from here, so
- * names need no judging, and order does not matter, since an entry that is compared with
- * the wrong one is merely looked at once more.
+ * Trees are parsed with the few lines below instead of tree_parse(): nobody is shown anything from here, and
+ * order does not matter, since an entry that is compared with the wrong one is merely looked
+ * at once more. Entries that the judge refuses are counted where they are new, for whoever
+ * imported them.
  */
 #include "store/first_seen.h"
 
@@ -25,6 +26,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/judge.h"
 #include "base/log.h"
 #include "base/oidmap.h"
 #include "store/git.h"
@@ -42,6 +44,7 @@ enum {
 	DEPTH_MAX = 256, /* a path of 4,095 bytes is not deeper than 128 */
 	PROGRESS_EVERY = 1024,
 	WARN_MOST = 5,
+	MODE_OLD_FILE = 0100664, /* written by the first gits */
 };
 
 struct entry {
@@ -70,6 +73,7 @@ struct walker {
 	size_t cached; /* bytes in it */
 	atomic_size_t *done;
 	unsigned n_bad;
+	struct first_seen_census census;
 	int fault;
 	pthread_t thread;
 };
@@ -135,6 +139,7 @@ static void note_bad(struct walker *w, const struct oid *oid)
 {
 	char hex[OID_HEX_LEN + 1];
 
+	w->census.n_damaged++;
 	if (w->n_bad++ < WARN_MOST)
 		log_warn("project '%s': tree %s is missing or damaged, ignoring it",
 			 project_name(w->project), oid_hex(oid, hex));
@@ -216,11 +221,19 @@ static bool same(const struct entry *a, const struct entry *b)
 	       !memcmp(a->oid, b->oid, OID_LEN);
 }
 
+static bool is_refused(const struct entry *e)
+{
+	uint32_t mode = e->mode == MODE_OLD_FILE ? MODE_FILE : e->mode;
+
+	return judge_entry(e->name, e->name_len, mode) != JUDGE_FINE;
+}
+
 static void walk_tree(struct walker *w, const struct oid *oid, const struct oid *base,
 		      int depth)
 {
 	CLEANUP(git_odb_object_freep) git_odb_object *tree = NULL;
 	CLEANUP(git_odb_object_freep) git_odb_object *old = NULL;
+	struct entry last = {0};
 	struct cursor at, was;
 
 	/* Added first: what is below is reached in this walk, whatever it takes. */
@@ -232,14 +245,19 @@ static void walk_tree(struct walker *w, const struct oid *oid, const struct oid 
 	old = base ? read_tree(w, base, true) : NULL;
 	cursor_init(&was, old);
 	for (cursor_init(&at, tree); at.more; cursor_next(&at)) {
+		bool sorted = !last.name || entry_cmp(&last, &at.e) < 0;
 		int c = 1;
 
+		last = at.e;
 		while (was.more && (c = entry_cmp(&was.e, &at.e)) < 0)
 			cursor_next(&was);
 		if (was.more && !c && same(&at.e, &was.e))
 			continue;
+		w->census.n_refused += !sorted || is_refused(&at.e);
 		look_at(w, &at.e, was.more && !c ? &was.e : NULL, depth);
 	}
+	if (at.p != at.end)
+		note_bad(w, oid);
 }
 
 static void *walk_roots(void *arg)
@@ -345,6 +363,10 @@ int first_seen_find(const struct first_seen_job *job, struct first_seen_blob **r
 		else
 			(void)walk_roots(w[i]);
 		r = r ? r : w[i]->fault;
+		if (job->census) {
+			job->census->n_refused += w[i]->census.n_refused;
+			job->census->n_damaged += w[i]->census.n_damaged;
+		}
 	}
 	if (!r)
 		gather(w, n, ret, n_ret);

@@ -26,6 +26,13 @@ struct first_seen_blob {
 	uint32_t root; /* index of the first root that holds it */
 };
 
+/* What was met on the way. */
+struct first_seen_census {
+	uint64_t
+		n_refused; /* entries that the judge refuses, once for each tree they are new in */
+	uint64_t n_damaged; /* trees that are missing, damaged or malformed */
+};
+
 /* Finds the blobs of `n` roots, in the order of their numbers, that their bases lack; ascending by id, in
  * `*ret` (malloc'ed, `*n_ret` long). Trees that are missing or damaged are passed over with a
  * warning. 0 or a fault. */
@@ -35,6 +42,7 @@ struct first_seen_job {
 	size_t n;
 	refresh_progress_fn progress; /* or NULL */
 	void *arg;
+	struct first_seen_census *census; /* added to; or NULL */
 };
 
 int first_seen_find(const struct first_seen_job *job, struct first_seen_blob **ret,

@@ -34,6 +34,8 @@
 #include "store/import_git_source.h"
 #include "store/import_git_url.h"
 #include "store/import_stage.h"
+#include "store/index.h"
+#include "store/index_format.h"
 #include "store/project_private.h"
 #include "store/refresh.h"
 #include "store/store.h"
@@ -331,6 +333,44 @@ static int update(struct job *j)
 	return r ? r : import_stage_drop(j->stage);
 }
 
+struct census {
+	git_odb *odb;
+	uint64_t n_missing;
+};
+
+static int count_if_missing(const void *key, size_t key_len, const void *val, size_t val_len,
+			    void *arg)
+{
+	struct census *c = arg;
+	git_oid oid;
+
+	if (key_len != INDEX_OID_KEY_LEN)
+		return 0;
+	memcpy(oid.id, (const unsigned char *)key + INDEX_PROJECT_KEY_LEN, OID_LEN);
+	c->n_missing += !git_odb_exists_ext(c->odb, &oid, GIT_ODB_LOOKUP_NO_REFRESH);
+	return 0;
+}
+
+/* Contents that trees name and nobody has. */
+static int count_missing(struct job *j)
+{
+	CLEANUP(git_odb_freep) git_odb *odb = NULL;
+	struct census c = {0};
+	unsigned char prefix[INDEX_PROJECT_KEY_LEN];
+	int r = project_odb(j->project, &odb);
+
+	if (r)
+		return r < 0 ? r : 0;
+	if (j->q->progress)
+		j->q->progress("looking for what is missing", 0, 0, j->q->arg);
+	c.odb = odb;
+	index_project_key(project_id(j->project), prefix);
+	r = index_each(store_index(j->st), INDEX_BLOB, prefix, sizeof(prefix), NULL, 0,
+		       count_if_missing, &c);
+	j->report->n_missing = c.n_missing;
+	return r;
+}
+
 static int number(struct job *j)
 {
 	struct refresh_result res = {0};
@@ -340,6 +380,10 @@ static int number(struct job *j)
 		return fail(-ENOENT, "project '%s' vanished while it was imported",
 			    j->report->name);
 	j->report->n_new = res.n_new;
+	j->report->n_refused = res.n_refused;
+	j->report->n_damaged = res.n_damaged;
+	if (!r && res.n_new)
+		r = count_missing(j);
 	return r ? r : fragment_count(j->project, &j->report->fragments);
 }
 

@@ -53,6 +53,7 @@ struct pass {
 	struct number number;
 	bool anew;
 	uint32_t n_new;
+	struct first_seen_census census;
 };
 
 static void pass_deinit(struct pass *s)
@@ -257,8 +258,12 @@ static int fill_index(struct pass *s)
 	size_t n = s->number.n_nodes;
 	CLEANUP(free_p) struct first_seen_root *roots = alloc_array(n, sizeof(*roots));
 	CLEANUP(free_p) struct first_seen_blob *blobs = NULL;
-	struct first_seen_job job = {
-		.project = s->p, .roots = roots, .n = n, .progress = s->fn, .arg = s->arg};
+	struct first_seen_job job = {.project = s->p,
+				     .roots = roots,
+				     .n = n,
+				     .progress = s->fn,
+				     .arg = s->arg,
+				     .census = &s->census};
 	struct index_fill fill = {.project = s->p,
 				  .number = &s->number,
 				  .roots = roots,
@@ -380,8 +385,11 @@ static int attempt(struct pass *s, struct refresh_result *ret)
 		return PROJECT_GONE;
 	if (r)
 		return r;
-	*ret = (struct refresh_result){
-		.refs_changed = true, .n_new = s->n_new, .last = s->rec.last};
+	*ret = (struct refresh_result){.refs_changed = true,
+				       .n_new = s->n_new,
+				       .last = s->rec.last,
+				       .n_refused = s->census.n_refused,
+				       .n_damaged = s->census.n_damaged + s->number.n_bad};
 	remember(s->p, &s->rec.seen, s->rec.last);
 	return 0;
 }

@@ -14,9 +14,11 @@ struct project;
 struct store;
 
 struct refresh_result {
-	bool refs_changed; /* any ref or HEAD moved since the last refresh of this process */
-	uint32_t n_new;    /* fragments numbered by this call */
-	uint32_t last;     /* highest number now */
+	bool refs_changed;  /* any ref or HEAD moved since the last refresh of this process */
+	uint32_t n_new;     /* fragments numbered by this call */
+	uint32_t last;      /* highest number now */
+	uint64_t n_refused; /* entries of the new fragments' trees that the judge refuses */
+	uint64_t n_damaged; /* commits and trees of theirs that are missing or damaged */
 };
 
 /* Progress of a long numbering: `done` of `total` commits (total 0: not known yet). May be NULL. */

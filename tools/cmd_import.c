@@ -73,6 +73,9 @@ static int print_git_json(const struct run *r, const struct import_git_report *g
 	json_int_field(&o, "addedRefs", g->n_added);
 	json_int_field(&o, "diverged", g->n_diverged);
 	json_int_field(&o, "clashedTags", g->n_clashed);
+	json_int_field(&o, "refusedEntries", (int64_t)g->n_refused);
+	json_int_field(&o, "damagedObjects", (int64_t)g->n_damaged);
+	json_int_field(&o, "missingContents", (int64_t)g->n_missing);
 	json_int_field(&o, "bytes", (int64_t)g->bytes);
 	put_seconds(r, &o);
 	json_end(&o, '}');
@@ -98,6 +101,16 @@ static int print_git(const struct run *r, const struct import_git_report *g)
 	if (g->n_broken)
 		(void)printf("  %" PRIu32 " refs of the source point at nothing: left out\n",
 			     g->n_broken);
+	if (g->n_refused)
+		(void)printf("  %" PRIu64
+			     " names or modes are refused (hostile or broken trees): "
+			     "they show as errors, the rest is served\n",
+			     g->n_refused);
+	if (g->n_damaged || g->n_missing)
+		(void)printf("  the source lacks, or has damaged: %" PRIu64
+			     " commits and trees, "
+			     "%" PRIu64 " file contents\n",
+			     g->n_damaged, g->n_missing);
 	if (g->shallow)
 		(void)printf("  the source's history is cut off (a shallow clone)\n");
 	return 0;

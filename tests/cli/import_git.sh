@@ -110,6 +110,7 @@ cd "$tmp" || exit 1
 claim 'odd names, links, submodules and commits are imported' import odd
 claim 'a hundred and one parents, broken dates and no author are fragments' same "$(pinned odd)" 112
 claim 'the odd tree is as it was' same "$(git -C "$projects/odd.git" rev-parse 'main^{tree}')" "$tree"
+claim 'what the judge refuses is counted' same "$(field=.refusedEntries json_of odd --name odd3)" 7
 claim 'hostile trees come by an address as well' import "file://$tmp/odd" --name odd2
 claim 'all of them' same "$(pinned odd2)" 112
 
@@ -126,6 +127,7 @@ echo deadbeefdeadbeefdeadbeefdeadbeefdeadbeef >.git/refs/heads/nowhere
 cd "$tmp" || exit 1
 claim 'a source with missing and damaged objects is imported' import damaged
 claim 'its commits are fragments' test "$(pinned damaged)" -ge 4
+claim 'what it lacks is counted' same "$(field='"\(.missingContents) \(.damagedObjects) \(.brokenRefs)"' json_of damaged --name damaged2)" '1 0 1'
 claim 'a branch that points at nothing is left out' test -z "$(seen damaged nowhere)"
 echo 1 >damaged/z && git -C damaged add z && git -C damaged commit -qm Z 2>/dev/null
 claim 'and again, with what is new in it' import damaged
