@@ -34,7 +34,11 @@
 #include "store/search_spans.h"
 #include "store/tree.h"
 
-enum { QUEUE = 1024, THREADS_MAX = 16 };
+enum {
+	QUEUE = 1024,
+	BATCH = 32, /* contents a worker takes at a time: waking one costs as much as reading one */
+	THREADS_MAX = 16,
+};
 
 struct job {
 	uint32_t blob;
@@ -138,27 +142,30 @@ static void work_on(struct run *r, struct search_scan *scan, const struct job *j
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* Waits for a job; false when there are no more. */
-static bool take_job(struct run *r, struct job *ret)
+/* Waits for jobs and takes some; 0 when there are no more. */
+static size_t take_jobs(struct run *r, struct job ret[BATCH])
 {
 	LOCKED(&r->lock);
+	size_t n = 0;
 
-	while (r->head == r->tail && !r->closed && !r->stop)
+	while (r->head - r->tail < BATCH && !r->closed && !r->stop)
 		pthread_cond_wait(&r->changed, &r->lock);
-	if (r->stop || r->head == r->tail)
-		return false;
-	*ret = r->queue[r->tail++ % QUEUE];
+	if (r->stop)
+		return 0;
 	/* The walker waits for room only when there is none. */
-	if (r->head - r->tail == QUEUE - 1)
+	if (r->head - r->tail == QUEUE)
 		pthread_cond_broadcast(&r->changed);
-	return true;
+	while (n < BATCH && r->head != r->tail)
+		ret[n++] = r->queue[r->tail++ % QUEUE];
+	return n;
 }
 
 static void *worker(void *arg)
 {
 	struct run *r = arg;
 	struct search_scan *scan = NULL;
-	struct job job;
+	struct job jobs[BATCH];
+	size_t n;
 
 	if (search_scan_new(r->pattern, &scan)) {
 		pthread_mutex_lock(&r->lock);
@@ -167,8 +174,10 @@ static void *worker(void *arg)
 		pthread_mutex_unlock(&r->lock);
 		return NULL;
 	}
-	while (!cancelled(r) && take_job(r, &job))
-		work_on(r, scan, &job);
+	while ((n = take_jobs(r, jobs))) {
+		for (size_t i = 0; i < n && !cancelled(r); i++)
+			work_on(r, scan, &jobs[i]);
+	}
 	pthread_mutex_lock(&r->lock);
 	r->stop = r->stop || cancelled(r);
 	pthread_cond_broadcast(&r->changed);
@@ -182,12 +191,12 @@ static bool push_job(struct run *r, uint32_t blob, const struct oid *oid)
 {
 	LOCKED(&r->lock);
 
-	while (r->head - r->tail == QUEUE && !r->stop)
+	while (r->head - r->tail == QUEUE && !r->stop && !cancelled(r))
 		pthread_cond_wait(&r->changed, &r->lock);
-	if (r->stop)
+	if (r->stop || cancelled(r))
 		return false;
 	r->queue[r->head++ % QUEUE] = (struct job){blob, *oid};
-	if (r->head - r->tail == 1)
+	if (r->head - r->tail == BATCH)
 		pthread_cond_broadcast(&r->changed);
 	return true;
 }
