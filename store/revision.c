@@ -77,16 +77,23 @@ static int by_time(struct project *p, int64_t t, struct oid *ret)
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
 	CLEANUP(git_revwalk_freep) git_revwalk *walk = NULL;
+	struct project_head head;
 	git_oid id;
-	int r = project_repo(p, &lent.repo);
+	int r = project_head(p, &head);
 
+	/* An unborn HEAD has no versions. */
+	if (!r && oid_is_zero(&head.commit))
+		return REVISION_MISSING;
+	if (!r)
+		r = project_repo(p, &lent.repo);
 	if (r)
 		return r;
+	id = oid_to_git(&head.commit);
 	r = git_revwalk_new(&walk, lent.repo);
 	if (!r)
 		r = git_revwalk_sorting(walk, GIT_SORT_TIME);
 	if (!r)
-		r = git_revwalk_push_head(walk);
+		r = git_revwalk_push(walk, &id);
 	/* Newest first, so the first that is old enough is the last one not newer. */
 	while (!r && !(r = git_revwalk_next(&id, walk))) {
 		CLEANUP(git_commit_freep) git_commit *commit = NULL;
@@ -96,8 +103,7 @@ static int by_time(struct project *p, int64_t t, struct oid *ret)
 		*ret = oid_from_git(&id);
 		return 0;
 	}
-	/* An unborn HEAD has no versions. */
-	if (r == GIT_ITEROVER || r == GIT_ENOTFOUND || r == GIT_EUNBORNBRANCH)
+	if (r == GIT_ITEROVER)
 		return REVISION_MISSING;
 	return fail_git(r, "walk the history of project '%s'", project_name(p));
 }
