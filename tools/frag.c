@@ -42,6 +42,7 @@ const struct verb *const verbs[] = {
 	&verb_mount,
 	&verb_unmount,
 	&verb_daemon,
+	&verb_ask,
 	&verb_log,
 	&verb_show,
 	&verb_diff,

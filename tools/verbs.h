@@ -9,6 +9,7 @@ struct verb;
 /* All of them; ends with NULL. */
 extern const struct verb *const verbs[];
 
+extern const struct verb verb_ask;
 extern const struct verb verb_branch;
 extern const struct verb verb_branch_create;
 extern const struct verb verb_branch_delete;
