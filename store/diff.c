@@ -21,7 +21,7 @@
 #include "store/tree_private.h"
 
 enum {
-	DIFF_ENTRIES_MAX = 20000000,
+	DIFF_ENTRIES_MAX = 4000000,
 	DEPTH_MAX = 128,
 	PATH_BYTES_MAX = 4096,
 };
