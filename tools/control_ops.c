@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "fs/fs.h"
 #include "store/store.h"
+#include "sync/engine.h"
 
 enum { COUNTERS_MAX = 64 };
 
@@ -47,10 +48,30 @@ static int run_follow(const struct control_ops *ops, const struct json *request,
 		      struct json_out *reply)
 {
 	const char *project = NULL;
+	int r;
 
 	if (json_get_str(request, "project", &project) == JSON_BAD)
 		return fail(-EINVAL, "'project' is not a name");
-	return fs_follow_now(ops->fs, project);
+	r = fs_follow_now(ops->fs, project);
+	/* A sandbox may have come or gone without any ref moving. */
+	if (ops->engine)
+		engine_due(ops->engine, project);
+	return r;
+}
+
+static int run_sync(const struct control_ops *ops, const struct json *request,
+		    struct json_out *reply)
+{
+	struct mirror_status s;
+	const char *project = NULL;
+
+	if (json_get_str(request, "project", &project))
+		return fail(-EINVAL, "'project' is missing");
+	if (!ops->engine || engine_status(ops->engine, project, &s))
+		json_str_field(reply, "state", NULL);
+	else
+		mirror_status_json(&s, reply);
+	return 0;
 }
 
 static int run_stop(const struct control_ops *ops, const struct json *request,
@@ -66,10 +87,8 @@ int control_ops_run(const struct json *request, struct json_out *reply, void *ar
 		const char *name;
 		int (*run)(const struct control_ops *, const struct json *, struct json_out *);
 	} table[] = {
-		{"follow", run_follow},
-		{"ping", run_ping},
-		{"status", run_status},
-		{"stop", run_stop},
+		{"follow", run_follow}, {"ping", run_ping}, {"status", run_status},
+		{"stop", run_stop},     {"sync", run_sync},
 	};
 	const char *op = NULL;
 

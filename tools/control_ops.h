@@ -3,12 +3,14 @@
  *	{"op":"ping"}                       is anybody there
  *	{"op":"status"}                     pid, home, mount point, requests served, …
  *	{"op":"follow","project":"shop"}    refs or HEAD moved: what the kernel caches is made true before the answer
+ *	{"op":"sync","project":"shop"}      what the engine is doing for its sandbox; "state" null: it has none here
  *	{"op":"stop"}                       unmount, lazily if need be, and end
  */
 #pragma once
 
 #include <stdint.h>
 
+struct engine;
 struct fs;
 struct json;
 struct json_out;
@@ -17,6 +19,7 @@ struct store;
 struct control_ops {
 	struct store *store;
 	struct fs *fs;
+	struct engine *engine; /* NULL: no sandbox can be driven here */
 	const char *mountpoint;
 };
 

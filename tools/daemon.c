@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,16 +26,20 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "fs/fs.h"
+#include "provider/provider.h"
 #include "store/store.h"
+#include "sync/engine.h"
 #include "tools/cli.h"
 #include "tools/control_ops.h"
 #include "tools/control_server.h"
 #include "tools/home.h"
+#include "tools/sandbox.h"
 
 enum {
 	LOG_KEPT = 8 << 20, /* a larger log becomes log.1 at the next start */
@@ -49,6 +54,11 @@ struct daemon {
 	struct fs *fs;
 	struct control_server *server;
 	struct control_ops ops;
+	struct provider
+		*provider; /* the engine's own; NULL: sandboxes do not follow by themselves */
+	struct engine *engine;
+	pthread_t engine_thread;
+	bool engine_runs;
 	int lock, log;
 	struct buf words; /* what went wrong before the mount answered */
 };
@@ -150,9 +160,61 @@ static int start_control(struct daemon *d)
 		.arg = &d->ops,
 	};
 
-	d->ops = (struct control_ops){
-		.store = d->store, .fs = d->fs, .mountpoint = d->config->mountpoint};
+	d->ops = (struct control_ops){.store = d->store,
+				      .fs = d->fs,
+				      .engine = d->engine,
+				      .mountpoint = d->config->mountpoint};
 	return control_server_start(&config, &d->server);
+}
+
+static void tell_engine(const char *project, void *engine)
+{
+	engine_due(engine, project);
+}
+
+/* A machine on which no sandbox can run still gets its mount. */
+static int make_engine(struct daemon *d)
+{
+	struct engine_config config = {.store = d->store, .clock = clock_system()};
+	int r = sandbox_provider(d->cli, &d->provider);
+
+	if (r) {
+		log_warn("daemon: sandboxes cannot be driven here, ignoring");
+		return 0;
+	}
+	config.provider = d->provider;
+	r = engine_new(&config, &d->engine);
+	if (r)
+		return r;
+	fs_on_change(d->fs, tell_engine, d->engine);
+	return 0;
+}
+
+static void start_engine(struct daemon *d)
+{
+	sigset_t all, was;
+	int r;
+
+	if (!d->engine)
+		return;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &was);
+	r = pthread_create(&d->engine_thread, NULL, engine_thread, d->engine);
+	(void)pthread_sigmask(SIG_SETMASK, &was, NULL);
+	d->engine_runs = !r;
+	if (r)
+		log_warn("daemon: the engine's thread does not start, sandboxes do not "
+			 "follow by themselves, ignoring");
+}
+
+static void end_engine(struct daemon *d)
+{
+	if (d->engine_runs) {
+		engine_stop(d->engine);
+		pthread_join(d->engine_thread, NULL);
+	}
+	engine_free(d->engine);
+	provider_free(d->provider);
 }
 
 /* As root everything that needs privileges has them already; an ordinary user still needs the set-uid
@@ -195,6 +257,8 @@ static int begin(struct daemon *d)
 	if (!r)
 		r = write_pid(d);
 	if (!r)
+		r = make_engine(d);
+	if (!r)
 		r = start_control(d);
 	return r;
 }
@@ -206,6 +270,7 @@ static void ready(void *arg)
 	log_capture(NULL);
 	harden();
 	leave_terminal(d);
+	start_engine(d);
 	log_info("daemon: process %ld serves '%s' on '%s'", (long)getpid(), d->cli->home,
 		 d->config->mountpoint);
 	tell(d, DAEMON_READY, strlen(DAEMON_READY));
@@ -214,7 +279,9 @@ static void ready(void *arg)
 static void end(struct daemon *d)
 {
 	control_server_stop(d->server);
+	/* The follower speaks to the engine until its mount is gone. */
 	fs_free(d->fs);
+	end_engine(d);
 	if (d->store && d->lock >= 0)
 		(void)unlinkat(store_run_fd(d->store), "daemon.pid", 0);
 	if (d->store)
