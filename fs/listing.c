@@ -16,7 +16,7 @@
 #include "store/project.h"
 
 enum {
-	SLOTS = 1024,
+	SLOTS = 4096,
 	ENTRIES_MAX = 300000, /* about 30 MiB */
 };
 

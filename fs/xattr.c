@@ -2,6 +2,10 @@
  *
  * user.frag.commit, seq, oid, state and origin. They are never listed, because tools that copy try to preserve what
  * is listed. A blob belongs to many fragments at once and knows its oid and origin only.
+ *
+ * `ls -l` asks for a security label and an access list of every file, and the kernel caches neither answer: "no data" cost
+ * two requests an entry (2,466 for a directory of 1,195). "Not supported", which is the truth, makes ls, cp and tar
+ * stop asking for the rest of the device: two requests in all.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -106,8 +110,10 @@ void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 
 	if (!n)
 		return;
-	r = value_of(fs, n, name, value);
-	if (r)
+	r = strncmp(name, "user.", 5) == 0 ? value_of(fs, n, name, value) : -EOPNOTSUPP;
+	if (r == -EOPNOTSUPP)
+		fuse_reply_err(req, EOPNOTSUPP);
+	else if (r)
 		fuse_reply_err(req, r == PLACE_NO_ENTRY ? ENODATA : door_errno(r));
 	else if (!size)
 		fuse_reply_xattr(req, strlen(value));
