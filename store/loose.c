@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "store/pack_index.h"
 
 enum {
 	PACK_PRIORITY = 2,
@@ -306,8 +308,12 @@ int loose_odb_open(const char *objects_dir, git_odb **ret)
 {
 	CLEANUP(git_odb_freep) git_odb *odb = NULL;
 	git_odb_backend *backend = NULL;
-	int r = git_odb_new(&odb);
+	char why[NAME_MAX + 64];
+	int r;
 
+	if (!pack_index_check(objects_dir, why, sizeof(why)))
+		return damaged(why);
+	r = git_odb_new(&odb);
 	if (!r)
 		r = git_odb_backend_pack(&backend, objects_dir);
 	if (!r)
