@@ -29,6 +29,8 @@ static const char *scan(const char *text, size_t len, size_t *n_nul)
 	if (!utf8_valid(text, len))
 		return "it is not valid UTF-8";
 	for (size_t i = 0; i < len; i++) {
+		while (in_string && i + 1 < len && text[i] != '"' && text[i] != '\\' && text[i])
+			i++;
 		if (text[i] == '\0')
 			return "it holds a NUL byte";
 		if (in_string && text[i] == '\\') {

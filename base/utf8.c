@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 
@@ -35,10 +36,26 @@ size_t utf8_step(const char *s, size_t len)
 	return n;
 }
 
+/* How many of the next bytes are plain ASCII, eight at a time: most text is. */
+static size_t ascii_run(const char *s, size_t len)
+{
+	size_t n = 0;
+	uint64_t eight;
+
+	for (; n + sizeof(eight) <= len; n += sizeof(eight)) {
+		memcpy(&eight, s + n, sizeof(eight));
+		if (eight & 0x8080808080808080ULL)
+			break;
+	}
+	return n;
+}
+
 bool utf8_valid(const char *s, size_t len)
 {
 	for (size_t i = 0, n; i < len; i += n) {
-		n = utf8_step(s + i, len - i);
+		n = ascii_run(s + i, len - i);
+		if (!n)
+			n = utf8_step(s + i, len - i);
 		if (!n)
 			return false;
 	}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/io.h"
 #include "store/import_git_source.h"
 #include "store/import_git_url.h"
@@ -101,6 +102,19 @@ enum import_kind import_look(const struct import_request *q)
 				    "check the spelling; a URL starts with https://, ssh:// …",
 				    "there is nothing at '%s'", q->source);
 	return IMPORT_KIND_UNKNOWN;
+}
+
+int import_lock(const struct import_request *q, struct project *p, int *ret)
+{
+	char who[128];
+	int r = project_lock(p, "importing", false, ret);
+
+	if (r != PROJECT_LOCKED)
+		return r > 0 ? fail(-ENOENT, "project '%s' vanished", project_name(p)) : r;
+	project_lock_holder(p, who, sizeof(who));
+	return import_refuse(q, "wait for it, or stop it",
+			     "project '%s' is locked by another process (%s)", project_name(p),
+			     *who ? who : "unknown");
 }
 
 int import_name(const struct import_request *q, char ret[PROJECT_NAME_MAX + 1])

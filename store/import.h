@@ -39,5 +39,9 @@ enum import_kind import_look(const struct import_request *q);
 int import_refuse(const struct import_request *q, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Takes the writer lock of a project that is there; a refusal says who has it. 0, IMPORT_REFUSED, or a fault. */
+struct project;
+int import_lock(const struct import_request *q, struct project *p, int *ret);
+
 /* The project's name: the one asked for, or one made from the source. 0 or IMPORT_REFUSED. */
 int import_name(const struct import_request *q, char ret[PROJECT_NAME_MAX + 1]);

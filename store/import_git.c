@@ -132,7 +132,6 @@ static char *read_origin(struct project *p)
 static int find_project(struct job *j, const char *name)
 {
 	CLEANUP(free_p) char *origin = NULL;
-	char who[128] = "";
 	int r = project_open(j->st, name, &j->project);
 
 	if (r == PROJECT_MISSING)
@@ -149,11 +148,7 @@ static int find_project(struct job *j, const char *name)
 				     "project '%s' is there already, %s%s", name,
 				     origin ? "imported from " : "made otherwise",
 				     origin ? origin : "");
-	r = project_lock(j->project, "importing", false, &j->lock);
-	if (r != PROJECT_LOCKED)
-		return r;
-	return import_refuse(j->q, "wait for it, or stop it",
-			     "project '%s' is locked by another process%s", name, who);
+	return import_lock(j->q, j->project, &j->lock);
 }
 
 /* Which refs lead nowhere; those are left out. */

@@ -24,7 +24,8 @@ struct import_git_report {
 	uint64_t bytes;                                   /* copied */
 	uint32_t n_packs, n_loose;
 	uint32_t fragments, n_new; /* in the project; of which numbered by this call */
-	uint64_t n_refused; /* entries of new fragments that the judge refuses: they show as errors */
+	uint64_t
+		n_refused; /* entries of new fragments that the judge refuses: they show as errors */
 	uint64_t n_damaged; /* commits and trees that are missing or damaged in the source */
 	uint64_t n_missing; /* file contents that are missing */
 };

@@ -191,11 +191,7 @@ static int find_project(struct job *j)
 			j->report->name);
 	if (r)
 		return r;
-	r = project_lock(j->project, "importing", false, &j->lock);
-	if (r == PROJECT_LOCKED)
-		return import_refuse(j->q, "wait for it, or stop it",
-				     "project '%s' is locked by another process",
-				     j->report->name);
+	r = import_lock(j->q, j->project, &j->lock);
 	if (!r)
 		r = refresh_project(j->project, j->q->progress, j->q->arg, &j->numbered);
 	return r ? r : import_json_refs_known(j->project, &j->plan);

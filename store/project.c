@@ -23,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/project_private.h"
 #include "store/store_private.h"
@@ -356,7 +357,19 @@ int project_each(struct store *st, project_name_fn fn, void *arg)
 	return r;
 }
 
+static const char lock_file[] = "fragfs.lock";
+
 int project_lock(struct project *p, const char *what, bool wait, int *ret)
 {
-	return project_lock_file(p, "fragfs.lock", what, wait, ret);
+	return project_lock_file(p, lock_file, what, wait, ret);
+}
+
+void project_lock_holder(struct project *p, char *ret, size_t size)
+{
+	int fd = project_dir_fd(p);
+
+	*ret = '\0';
+	if (fd >= 0)
+		lock_holder(fd, lock_file, ret, size);
+	ret[strcspn(ret, "\n")] = '\0';
 }

@@ -70,3 +70,6 @@ int project_set_head(struct project *p, const char *branch, const struct oid *co
  * a thread. Numbering has a lock of its own, so refresh_project() may be called while this one is held.
  * 0, PROJECT_LOCKED (only without `wait`), PROJECT_GONE, or a fault. Release by closing `*ret`. */
 int project_lock(struct project *p, const char *what, bool wait, int *ret);
+
+/* What the holder of that lock wrote about itself, for a message; "" when nobody holds it or knows. */
+void project_lock_holder(struct project *p, char *ret, size_t size);
