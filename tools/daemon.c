@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "fs/fs.h"
@@ -172,6 +173,20 @@ static void tell_engine(const char *project, void *engine)
 	engine_due(engine, project);
 }
 
+/* For status.json in the mount: one value, whatever happens. */
+static void tell_status(const char *project, struct json_out *o, void *engine)
+{
+	struct mirror_status status;
+
+	if (engine_status(engine, project, &status)) {
+		json_put_null(o);
+		return;
+	}
+	json_begin(o, '{');
+	mirror_status_json(&status, o);
+	json_end(o, '}');
+}
+
 /* A machine on which no sandbox can run still gets its mount. */
 static int make_engine(struct daemon *d)
 {
@@ -187,6 +202,7 @@ static int make_engine(struct daemon *d)
 	if (r)
 		return r;
 	fs_on_change(d->fs, tell_engine, d->engine);
+	fs_on_status(d->fs, tell_status, d->engine);
 	return 0;
 }
 

@@ -53,8 +53,7 @@ void term_put(const struct term *t, enum term_colour c, const char *s)
 	term_putn(t, c, s, strlen(s));
 }
 
-/* One line without its newline, tabs kept. */
-static void put_line(const struct term *t, enum term_colour c, const char *s, size_t len)
+void term_put_text(const struct term *t, enum term_colour c, const char *s, size_t len)
 {
 	while (len) {
 		const char *tab = memchr(s, '\t', len);
@@ -67,6 +66,12 @@ static void put_line(const struct term *t, enum term_colour c, const char *s, si
 		s += n;
 		len -= n;
 	}
+}
+
+/* One line without its newline. */
+static void put_line(const struct term *t, enum term_colour c, const char *s, size_t len)
+{
+	term_put_text(t, c, s, len);
 	(void)putchar('\n');
 }
 

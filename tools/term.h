@@ -29,6 +29,9 @@ void term_start(const struct term *t, enum term_colour c);
 void term_put(const struct term *t, enum term_colour c, const char *s);
 void term_putn(const struct term *t, enum term_colour c, const char *s, size_t len);
 
+/* A part of a line of content: printable, but tabs stay. */
+void term_put_text(const struct term *t, enum term_colour c, const char *s, size_t len);
+
 /* Foreign text of several lines: newlines and tabs stay, each line is indented. */
 void term_put_lines(const struct term *t, const char *indent, const char *text);
 

@@ -116,6 +116,46 @@ refuses 'to delete the branch of HEAD' 1 'HEAD is on branch' frag branch delete 
 claim 'deletes another branch' frag branch delete shop topic
 is 'a deleted branch loses no fragment' 4 "$(frag project list --json | jq '.[0].fragments')"
 
+# search
+is 'search finds a line in HEAD, with its number' 'shop 4 src/main.txt:4: four' "$(frag search '^fo.r$' -p shop)"
+is 'and in every fragment, as ranges' '[["src/main.txt",[[1,1]]]]' \
+	"$(frag search two -p shop -a --json | jq -c 'map([.path, .fragments])')"
+is 'search finds nothing quietly' '[]' "$(frag search nowhere -p shop -a --json | jq -c .)"
+is 'it takes plain text' 'README.md' "$(frag search -F hello -p shop --json | jq -r '.[].path')"
+is 'it stays below a path' 0 "$(frag search hello -p shop --below src --json | jq length)"
+refuses 'a pattern that is none' 1 'not a regular expression' frag search '(' -p shop
+
+# export, gc, fsck, reindex
+claim 'exports a repository' frag export shop "$tmp/out.git"
+is 'with every branch and tag of git' "$(git -C "$bare" for-each-ref refs/heads refs/tags)" \
+	"$(git -C "$tmp/out.git" for-each-ref refs/heads refs/tags)"
+claim 'that is sound' git -C "$tmp/out.git" fsck --strict
+refuses 'to export over something' 1 'already' frag export shop "$tmp/out.git"
+claim 'exports a bundle' frag export shop "$tmp/out.bundle" --bundle
+is 'that git can clone' "$(git -C "$bare" rev-parse main)" \
+	"$(git clone -q "$tmp/out.bundle" "$tmp/from-bundle" 2>/dev/null; git -C "$tmp/from-bundle" rev-parse main)"
+is 'what is exported is as open as the user wants' '755 644' \
+	"$(umask 022; frag export shop "$tmp/open.git"; frag export shop "$tmp/open.bundle" --bundle
+	stat -c %a "$tmp/open.git" "$tmp/open.bundle" | tr '\n' ' ' | sed 's/ $//')"
+frag log shop --json >"$tmp/before.json"
+claim 'packs' frag gc shop --full
+claim 'packs the whole home' frag gc --json
+claim 'reindexes' frag reindex
+rm -rf "$FRAG_HOME/index"
+frag log shop --json >"$tmp/after.json"
+claim 'the log survives packing, reindexing and a lost index' cmp "$tmp/before.json" "$tmp/after.json"
+claim 'fsck finds all well' frag fsck
+is 'and says how much it looked at' '[0,4]' "$(frag fsck --json | jq -c '[.problems, .fragments]')"
+blob=$(git -C "$bare" rev-parse main:README.md)
+git -C "$bare" unpack-objects -q <"$(ls "$bare"/objects/pack/*.pack | head -1)"
+git clone -q --bare --no-hardlinks "$bare" "$FRAG_HOME/projects/hurt.git" 2>/dev/null
+(cd "$FRAG_HOME/projects/hurt.git" && mv objects/pack/*.pack "$tmp/hurt.pack" && rm -f objects/pack/* &&
+	git unpack-objects -q <"$tmp/hurt.pack" && rm -f "objects/$(echo "$blob" | sed 's|^..|&/|')")
+frag fsck hurt --json >"$tmp/hurt.json" 2>/dev/null
+is 'fsck fails on a missing file' 1 $?
+claim 'and names it' sh -c 'jq -e --arg b "$2" ".findings | any(.level == \"problem\" and (.words | contains(\$b[0:7])))" "$1"' sh "$tmp/hurt.json" "$blob"
+frag project delete hurt --yes
+
 # projects
 claim 'renames a project' frag project rename shop store
 is 'and its fragments keep their numbers' "$(jq -c 'map([.seq, .commit])' "$tmp/log.json")" \
