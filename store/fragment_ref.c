@@ -22,7 +22,6 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "store/packed_refs.h"
-#include "store/project.h"
 
 enum { LOOSE_MOST = 64, REF_NAME_MAX = 32, MARK_MAX = 16 };
 
@@ -138,9 +137,9 @@ static int write_many(int dir_fd, const struct refs_seq *refs, size_t n)
 	return r == PACKED_REFS_LOCKED ? -EBUSY : r;
 }
 
-int fragment_ref_write(struct project *p, const struct refs_seq *refs, size_t n)
+int fragment_ref_write(int dir_fd, const struct refs_seq *refs, size_t n)
 {
-	int dir_fd = project_dir_fd(p), r;
+	int r;
 
 	if (!n)
 		return 0;

@@ -7,8 +7,6 @@
 
 #include "store/refs_scan.h"
 
-struct project;
-
 enum fragment_ref_outcome {
 	FRAGMENT_REF_CLASH =
 		1, /* a number is taken by another commit; nothing more was written */
@@ -17,7 +15,7 @@ enum fragment_ref_outcome {
 /* Writes `n` refs of ascending numbers, durably. Few become loose refs, many go into packed-refs at once.
  * 0, FRAGMENT_REF_CLASH, or a fault (-EBUSY when git holds packed-refs.lock). The caller holds the
  * numbering lock. */
-int fragment_ref_write(struct project *p, const struct refs_seq *refs, size_t n);
+int fragment_ref_write(int dir_fd, const struct refs_seq *refs, size_t n);
 
 /* The highest number that was ever written here, as far as the repository remembers it beside its refs:
  * a guard against giving a number twice after refs were deleted and the index lost. */

@@ -80,17 +80,18 @@ static void run_deinit(struct fsck_run *run)
 int fsck_project(struct project *p, const struct fsck *how, struct fsck_result *ret)
 {
 	CLEANUP(run_deinit) struct fsck_run run = {.p = p, .how = how, .result = ret};
+	CLEANUP(close_p) int dir_fd = project_dir_open(p);
 	struct refresh_result fresh;
 	int r = refresh_project(p, how->progress, how->progress_arg, &fresh);
 
 	oidmap_init(&run.trees);
 	oidmap_init(&run.blobs);
-	if (r == PROJECT_GONE)
-		return r;
+	if (r == PROJECT_GONE || dir_fd < 0)
+		return PROJECT_GONE;
 	if (r)
 		fsck_say(&run, FSCK_PROBLEM, "its refs cannot be followed (%s)", strerror(-r));
 	check_head(&run);
-	git_lock_each(project_dir_fd(p), say_lock, &run);
+	git_lock_each(dir_fd, say_lock, &run);
 	r = fsck_numbers(&run);
 	if (!r && !how->quick)
 		r = fsck_objects(&run);

@@ -261,7 +261,8 @@ static int gather(struct numbers *n)
 {
 	struct index *ix = store_index(project_store(n->run->p));
 	unsigned char key[INDEX_PROJECT_KEY_LEN];
-	int r = refs_scan_read(project_dir_fd(n->run->p), &n->scan);
+	CLEANUP(close_p) int dir_fd = project_dir_open(n->run->p);
+	int r = dir_fd < 0 ? (int)PROJECT_GONE : refs_scan_read(dir_fd, true, &n->scan);
 
 	index_project_key(project_id(n->run->p), key);
 	if (!r)

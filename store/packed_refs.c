@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +26,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "store/git_lock.h"
+
+enum { PROBE_SIZE = 8192 };
 
 #define FILE_LIMIT ((size_t)1 << 30)
 
@@ -96,10 +99,24 @@ static int slurp(int dir_fd, struct buf *text, struct parser *in)
 	return r;
 }
 
+static int each(struct parser *in, const char *skip, packed_ref_fn fn, void *arg)
+{
+	size_t len = skip ? strlen(skip) : 0;
+	struct packed_ref ref;
+	int r = 0;
+
+	while (!r && parser_next(in, &ref)) {
+		if (!skip || strncmp(ref.name, skip, len) != 0)
+			r = fn(&ref, arg);
+	}
+	if (in->bad)
+		log_warn("packed-refs: %u lines are no refs, ignoring them", in->bad);
+	return r;
+}
+
 int packed_refs_each(int dir_fd, packed_ref_fn fn, void *arg)
 {
 	CLEANUP(buf_deinit) struct buf text;
-	struct packed_ref ref;
 	struct parser in;
 	int r;
 
@@ -107,11 +124,130 @@ int packed_refs_each(int dir_fd, packed_ref_fn fn, void *arg)
 	r = slurp(dir_fd, &text, &in);
 	if (r)
 		return r == IO_MISSING ? 0 : r;
-	while (!r && parser_next(&in, &ref))
-		r = fn(&ref, arg);
-	if (in.bad)
-		log_warn("packed-refs: %u lines are no refs, ignoring them", in.bad);
-	return r;
+	return each(&in, NULL, fn, arg);
+}
+
+/* A line of a file that is searched by halving. */
+struct probe {
+	char text[PROBE_SIZE + 1];
+	off_t end;        /* where the line after it starts */
+	const char *name; /* NULL when there is no line of a ref */
+};
+
+/* Reads the first ref's line that starts at or after `at`. 0 or -errno. */
+static int probe_line(int fd, off_t at, struct probe *ret)
+{
+	/* One byte earlier, to see whether a line starts right here. */
+	off_t from = at ? at - 1 : 0;
+	ssize_t n = pread(fd, ret->text, PROBE_SIZE, from);
+	char *p = ret->text, *nl;
+
+	if (n < 0)
+		return -errno;
+	ret->text[n] = '\0';
+	ret->name = NULL;
+	if (at)
+		p = strchr(p, '\n') ? strchr(p, '\n') + 1 : p + n;
+	while (*p == '#' || *p == '^')
+		p = strchr(p, '\n') ? strchr(p, '\n') + 1 : ret->text + n;
+	nl = strchr(p, '\n');
+	if (!nl || nl - p < OID_HEX_LEN + 2)
+		return 0;
+	*nl = '\0';
+	ret->name = p + OID_HEX_LEN + 1;
+	ret->end = from + (nl + 1 - ret->text);
+	return 0;
+}
+
+/* Where the first line starts whose name is not below `key`, behind what tags before it lead to. */
+static int find_bound(int fd, off_t size, const char *key, off_t *ret)
+{
+	struct probe at;
+	off_t lo = 0, hi = size;
+	char peel;
+
+	while (lo < hi) {
+		off_t mid = lo + (hi - lo) / 2;
+		int r = probe_line(fd, mid, &at);
+
+		if (r)
+			return r;
+		if (at.name && strcmp(at.name, key) < 0)
+			lo = at.end;
+		else
+			hi = mid;
+	}
+	while (pread(fd, &peel, 1, lo) == 1 && peel == '^')
+		lo += 1 + OID_HEX_LEN + 1;
+	*ret = lo < size ? lo : size;
+	return 0;
+}
+
+static int read_part(int fd, off_t from, off_t to, struct buf *text)
+{
+	size_t len = (size_t)(to - from);
+	ssize_t n;
+	int r = buf_reserve(text, len);
+
+	if (r)
+		return r;
+	if (lseek(fd, from, SEEK_SET) < 0)
+		return -errno;
+	n = io_read_all(fd, text->data + text->len, len);
+	if (n < 0)
+		return (int)n;
+	text->len += (size_t)n;
+	text->data[text->len] = '\0';
+	return 0;
+}
+
+/* Everything but the lines from the first with the prefix to the last. */
+static int slurp_around(int fd, const char *skip, struct buf *text)
+{
+	char past[64];
+	struct stat sb;
+	off_t from, to;
+	int r;
+
+	(void)snprintf(past, sizeof(past), "%s\xff", skip);
+	if (fstat(fd, &sb))
+		return -errno;
+	r = find_bound(fd, sb.st_size, skip, &from);
+	if (!r)
+		r = find_bound(fd, sb.st_size, past, &to);
+	if (!r)
+		r = read_part(fd, 0, from, text);
+	return r ? r : read_part(fd, to < from ? from : to, sb.st_size, text);
+}
+
+static bool is_sorted(int fd)
+{
+	char head[128];
+	ssize_t n = pread(fd, head, sizeof(head) - 1, 0);
+
+	if (n <= 0 || *head != '#')
+		return false;
+	head[n] = '\0';
+	head[strcspn(head, "\n")] = '\0';
+	return strstr(head, " sorted") != NULL;
+}
+
+int packed_refs_each_but(int dir_fd, const char *skip, packed_ref_fn fn, void *arg)
+{
+	CLEANUP(buf_deinit) struct buf text;
+	CLEANUP(close_p) int fd = -1;
+	struct parser in;
+	int r;
+
+	buf_init(&text, FILE_LIMIT);
+	fd = openat(dir_fd, "packed-refs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail(-errno, "open 'packed-refs'");
+	r = is_sorted(fd) ? slurp_around(fd, skip, &text) : io_slurp_fd(fd, &text);
+	if (r)
+		return fail(r, "read 'packed-refs'");
+	in = (struct parser){.at = text.data, .end = text.data + text.len};
+	return each(&in, skip, fn, arg);
 }
 
 /* Removes a lock whose owner is provably dead. 0 when it is gone. */

@@ -26,6 +26,10 @@ struct packed_ref {
 typedef int (*packed_ref_fn)(const struct packed_ref *ref, void *arg);
 int packed_refs_each(int dir_fd, packed_ref_fn fn, void *arg);
 
+/* The same without refs whose names start with `skip`. In a file that git calls sorted their lines are not
+ * even read, so a few refs beside a hundred thousand of that prefix cost a few reads. */
+int packed_refs_each_but(int dir_fd, const char *skip, packed_ref_fn fn, void *arg);
+
 /* Merges `n` refs, in ascending byte order of their names, into the file; durable when it returns 0. A ref
  * that is there already and points at the same is fine. 0, an outcome, or a fault. The caller holds
  * the numbering lock, by which locks of killed processes of ours are told from live ones. */

@@ -283,16 +283,24 @@ bool project_is_gone(struct project *p)
 	return true;
 }
 
+int project_dir_open(struct project *p)
+{
+	char dir[PROJECT_DIR_NAME_MAX];
+
+	if (project_is_gone(p))
+		return -1;
+	return openat(p->st->projects_fd, project_dir_name(p->name, dir),
+		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int project_dir_fd(const struct project *p)
 {
 	/* The descriptor is opened by the first who asks; nothing else of the handle changes. */
 	struct project *q = (struct project *)(uintptr_t)p;
-	char dir[PROJECT_DIR_NAME_MAX];
 
 	LOCKED(&q->lock);
-	if (q->dir_fd < 0 && !project_is_gone(q))
-		q->dir_fd = openat(q->st->projects_fd, project_dir_name(q->name, dir),
-				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (q->dir_fd < 0)
+		q->dir_fd = project_dir_open(q);
 	return q->dir_fd;
 }
 

@@ -232,9 +232,10 @@ void project_repo_done(struct project *p, git_repository *repo)
 int project_lock_file(struct project *p, const char *file, const char *what, bool wait,
 		      int *ret)
 {
-	int fd = project_dir_fd(p), r;
+	CLEANUP(close_p) int fd = project_dir_open(p);
+	int r;
 
-	if (fd < 0 || project_is_gone(p))
+	if (fd < 0)
 		return PROJECT_GONE;
 	r = lock_take(fd, file, what, wait, ret);
 	return r == LOCK_HELD ? (int)PROJECT_LOCKED : r;

@@ -56,6 +56,11 @@ void project_odb_stale(struct project *p, const git_odb *odb);
 int project_repo(struct project *p, git_repository **ret);
 void project_repo_done(struct project *p, git_repository *repo);
 
+/* A descriptor of the repository's directory that is the caller's own, -1 when it is gone. project_dir_fd()
+ * keeps one as long as the handle lives, which is right for who writes and wrong for who looks
+ * at ten thousand projects. */
+int project_dir_open(struct project *p);
+
 /* The absolute path of the repository, or of `sub` inside it; malloc'ed. */
 char *project_path(const struct project *p, const char *sub);
 

@@ -160,7 +160,7 @@ static int restore_lost(struct comparison *c)
 		return 0;
 	log_warn("project '%s': %zu refs below refs/fragments/ were deleted, restoring them",
 		 project_name(s->p), c->n_lost);
-	return fragment_ref_write(s->p, c->lost, c->n_lost);
+	return fragment_ref_write(s->dir_fd, c->lost, c->n_lost);
 }
 
 /* Whether the index can be extended, or must be made anew (s->anew). 0 or a fault. */
@@ -234,7 +234,7 @@ static int publish(struct pass *s)
 
 		refs[i] = (struct refs_seq){.seq = f->seq, .commit = f->commit};
 	}
-	return fragment_ref_write(s->p, refs, s->n_new);
+	return fragment_ref_write(s->dir_fd, refs, s->n_new);
 }
 
 /* The tree of a parent with a lower number, or zero. */
@@ -322,12 +322,12 @@ static int number_and_fill(struct pass *s)
 
 static int pass_run(struct pass *s)
 {
-	int r = refs_scan_read(s->dir_fd, &s->scan);
+	bool touched = s->rec.fragments_seen != fingerprint_fragments(s->dir_fd);
+	int r;
 
-	if (r)
-		return r;
 	s->anew |= !s->rec.counted;
-	if (!s->anew && s->rec.fragments_seen != fingerprint_fragments(s->dir_fd))
+	r = refs_scan_read(s->dir_fd, s->anew || touched, &s->scan);
+	if (!r && !s->anew && touched)
 		r = compare_refs(s);
 	if (!r)
 		r = walk(s);
@@ -397,6 +397,7 @@ static int attempt(struct pass *s, struct refresh_result *ret)
 static int refresh(struct project *p, bool anew, refresh_progress_fn fn, void *arg,
 		   struct refresh_result *ret)
 {
+	CLEANUP(close_p) int dir_fd = project_dir_open(p);
 	CLEANUP(close_p) int lock = -1;
 	int r = project_lock_file(p, "fragfs.numbering.lock", "numbering", true, &lock);
 
@@ -409,7 +410,7 @@ static int refresh(struct project *p, bool anew, refresh_progress_fn fn, void *a
 		struct pass s = {
 			.p = p,
 			.ix = store_index(project_store(p)),
-			.dir_fd = project_dir_fd(p),
+			.dir_fd = dir_fd,
 			.fn = fn,
 			.arg = arg,
 			.anew = anew,
@@ -425,17 +426,38 @@ static int refresh(struct project *p, bool anew, refresh_progress_fn fn, void *a
 	return r;
 }
 
+/* Whether the index, which any process may have brought up to date, is up to date: 0, 1, or a fault. */
+static int is_recorded(struct project *p, const struct fingerprint *seen, uint32_t *last)
+{
+	struct project_record rec;
+	int r = project_record_read(store_index(project_store(p)), project_id(p), &rec);
+
+	if (r)
+		return r < 0 ? r : 1;
+	*last = rec.last;
+	return !(rec.counted && fingerprint_same(seen, &rec.seen));
+}
+
 int refresh_project(struct project *p, refresh_progress_fn fn, void *arg,
 		    struct refresh_result *ret)
 {
 	struct fingerprint now;
 	uint32_t last;
-	int r = take_fingerprint(p, project_dir_fd(p), &now);
+	CLEANUP(close_p) int dir_fd = project_dir_open(p);
+	int r = take_fingerprint(p, dir_fd, &now);
 
 	if (r)
 		return r;
 	if (is_remembered(p, &now, &last)) {
 		*ret = (struct refresh_result){.last = last};
+		return 0;
+	}
+	r = is_recorded(p, &now, &last);
+	if (r < 0)
+		return r;
+	if (!r) {
+		*ret = (struct refresh_result){.refs_changed = true, .last = last};
+		remember(p, &now, last);
 		return 0;
 	}
 	return refresh(p, false, fn, arg, ret);

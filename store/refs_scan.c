@@ -39,6 +39,7 @@ struct scan {
 	struct refs_seq *seqs;
 	size_t n_seqs, seqs_cap;
 	char head_target[256]; /* "" when HEAD is detached or broken */
+	bool fragments;        /* whether refs/fragments/ is wanted */
 };
 
 static void scan_deinit(struct scan *s)
@@ -146,6 +147,10 @@ static int walk(struct scan *s, int at, const char *file, char *name, int depth)
 		    len + 1 + strlen(e->d_name) >= NAME_MAX_LEN)
 			continue;
 		(void)snprintf(name + len, NAME_MAX_LEN - len, "/%s", e->d_name);
+		if (!s->fragments && !strcmp(name, "refs/fragments")) {
+			name[len] = '\0';
+			continue;
+		}
 		if (!fstatat(fd, e->d_name, &sb, AT_SYMLINK_NOFOLLOW)) {
 			if (S_ISDIR(sb.st_mode))
 				r = walk(s, fd, e->d_name, name, depth + 1);
@@ -222,7 +227,8 @@ static void settle_seqs(struct scan *s, size_t n_packed, struct refs_scan *ret)
 static int read_all(int dir_fd, struct scan *s, size_t *n_packed)
 {
 	char name[NAME_MAX_LEN] = "refs";
-	int r = packed_refs_each(dir_fd, add_packed, s);
+	int r = s->fragments ? packed_refs_each(dir_fd, add_packed, s)
+			     : packed_refs_each_but(dir_fd, fragments_prefix, add_packed, s);
 
 	if (r)
 		return r;
@@ -242,14 +248,14 @@ static bool packed_changed(int dir_fd, const struct stat *before)
 	       now.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
 }
 
-int refs_scan_read(int dir_fd, struct refs_scan *ret)
+int refs_scan_read(int dir_fd, bool fragments, struct refs_scan *ret)
 {
 	struct refs_scan done = {0};
 
 	/* Packed ones first, then loose ones: a ref that is packed in between is in neither, so the
 	 * scan is only good when packed-refs stayed the same. */
 	for (int tries = 0; tries < ATTEMPTS; tries++) {
-		CLEANUP(scan_deinit) struct scan s = {0};
+		CLEANUP(scan_deinit) struct scan s = {.fragments = fragments};
 		struct stat packed = {0};
 		size_t n_packed;
 		int r;

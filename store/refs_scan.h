@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,9 @@ struct refs_scan {
 	size_t n_fragments;
 };
 
-/* 0 or a fault. Refs that are no refs, and symbolic ones that lead nowhere, are skipped. */
-int refs_scan_read(int dir_fd, struct refs_scan *ret);
+/* 0 or a fault. Refs that are no refs, and symbolic ones that lead nowhere, are skipped. Without
+ * `fragments`, refs/fragments/ is not looked at and none are returned: much cheaper in a long history. */
+int refs_scan_read(int dir_fd, bool fragments, struct refs_scan *ret);
 void refs_scan_deinit(struct refs_scan *s);
 
 /* The number of "refs/fragments/<seq>", or 0 when it is no such name. */

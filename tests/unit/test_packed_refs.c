@@ -174,6 +174,34 @@ static void reads_around_bad_lines_and_stops_when_told(void **state)
 	assert_string_equal(b.data, "refs/stop aa 00\n");
 }
 
+static void skips_a_prefix_whether_or_not_the_file_is_sorted(void **state)
+{
+	static const char *const heads[] = {HEAD, "# pack-refs with: peeled \n", ""};
+	static const unsigned counts[] = {0, 1, 2, 700};
+	struct scratch *s = *state;
+
+	for (size_t i = 0; i < 3 * 4; i++) {
+		CLEANUP(buf_deinit) struct buf file;
+		CLEANUP(buf_deinit) struct buf b;
+
+		buf_init(&file, 1 << 20);
+		buf_init(&b, 1 << 20);
+		assert_int_equal(buf_fmt(&file, "%s%s refs/a\n^%s\n", heads[i % 3], A, B), 0);
+		for (unsigned k = 0; k < counts[i / 3]; k++)
+			assert_int_equal(buf_fmt(&file, "%s refs/skip/%05u\n", C, k), 0);
+		assert_int_equal(buf_fmt(&file, "%s refs/skipped\n%s refs/z\n^%s\n", B, A, C),
+				 0);
+		scratch_write(s, "packed-refs", file.data);
+		assert_int_equal(packed_refs_each_but(s->fd, "refs/skip/", note, &b), 0);
+		assert_string_equal(b.data, "refs/a aa bb\nrefs/skipped bb 00\nrefs/z aa cc\n");
+		buf_clear(&b);
+		assert_int_equal(packed_refs_each_but(s->fd, "refs/", note, &b), 0);
+		assert_string_equal(b.data, "");
+		assert_int_equal(packed_refs_each_but(s->fd, "refs/zz", note, &b), 0);
+		assert_true(b.len > 0 && !strstr(b.data, "refs/zz"));
+	}
+}
+
 static void survives_every_cut_of_a_file(void **state)
 {
 	static const char whole[] = HEAD A " refs/a\n^" B "\n" C " refs/b\n";
@@ -188,6 +216,7 @@ static void survives_every_cut_of_a_file(void **state)
 		part[n] = '\0';
 		scratch_write(s, "packed-refs", part);
 		assert_int_equal(packed_refs_each(s->fd, note, &b), 0);
+		assert_int_equal(packed_refs_each_but(s->fd, "refs/b", note, &b), 0);
 	}
 }
 
@@ -204,6 +233,7 @@ int main(void)
 		T(breaks_a_lock_of_ours_and_one_of_an_earlier_boot),
 		T(never_rewrites_what_it_does_not_understand),
 		T(reads_around_bad_lines_and_stops_when_told),
+		T(skips_a_prefix_whether_or_not_the_file_is_sorted),
 		T(survives_every_cut_of_a_file),
 	};
 
