@@ -80,6 +80,12 @@ static struct listing *listing_new(const struct tree_list *list)
 	return l;
 }
 
+const struct tree_entry *listing_find(const struct listing *l, const char *name)
+{
+	/* The empty list is ours, and the store looks into its own only. */
+	return l->list == &empty_list ? NULL : tree_list_find(l->list, name);
+}
+
 const struct order *listing_order(struct listing *l)
 {
 	struct order *o = l->order, *none = NULL;

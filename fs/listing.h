@@ -30,6 +30,9 @@ void listings_free(struct listings *ls);
 int listing_get(struct listings *ls, struct project *p, const struct oid *tree,
 		struct listing **ret);
 void listing_put(struct listing *l);
+
+/* The entry of that name, or NULL. */
+const struct tree_entry *listing_find(const struct listing *l, const char *name);
 DEFINE_CLEANUP(struct listing *, listing_put)
 
 /* Its names in an order of their own (fs/order.h), made once. Lives as long as the listing. */

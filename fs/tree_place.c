@@ -209,7 +209,7 @@ static int find_entry(struct fs *fs, struct node *dir, const char *name, struct 
 	if (r)
 		return r == PLACE_NO_ENTRY ? -EIO : r;
 	ret->entry_ttl = PLACE_ALWAYS;
-	e = tree_list_find(l->list, name);
+	e = listing_find(l, name);
 	if (!e)
 		return PLACE_NO_ENTRY;
 	if (e->verdict)

@@ -31,7 +31,10 @@
 
 enum { OUT_MAX = 16 << 20 };
 
-static char *last_out;
+/* The last few: an assertion may compare two. */
+enum { OUTS = 4 };
+static char *outs[OUTS];
+static unsigned n_outs;
 
 /* A history with what git can hold: nested directories, links, modes, odd names, a merge, tags, a submodule. */
 static const char make_repo[] =
@@ -106,14 +109,15 @@ int mounted_try_sh(struct mounted *m, const char *script)
 	r = run(m, script, &out);
 	while (out.len && out.data[out.len - 1] == '\n')
 		out.data[--out.len] = '\0';
-	free(last_out);
-	last_out = buf_take(&out);
+	n_outs++;
+	free(outs[n_outs % OUTS]);
+	outs[n_outs % OUTS] = buf_take(&out);
 	return r;
 }
 
 const char *mounted_out(void)
 {
-	return last_out;
+	return outs[n_outs % OUTS];
 }
 
 const char *mounted_sh(struct mounted *m, const char *fmt, ...)
@@ -128,9 +132,9 @@ const char *mounted_sh(struct mounted *m, const char *fmt, ...)
 	assert_true(r >= 0);
 	r = mounted_try_sh(m, script);
 	if (r)
-		fail_msg("status %d from:\n%s\n%s", r, script, last_out);
+		fail_msg("status %d from:\n%s\n%s", r, script, mounted_out());
 	free(script);
-	return last_out;
+	return mounted_out();
 }
 
 int64_t mounted_until(struct mounted *m, int64_t ms, const char *script)
@@ -139,7 +143,7 @@ int64_t mounted_until(struct mounted *m, int64_t ms, const char *script)
 
 	while (mounted_try_sh(m, script)) {
 		if (clock_now(clock_system()) - start > ms)
-			fail_msg("not within %d ms:\n%s\n%s", (int)ms, script, last_out);
+			fail_msg("not within %d ms:\n%s\n%s", (int)ms, script, mounted_out());
 		poll(NULL, 0, 10);
 	}
 	return clock_now(clock_system()) - start;
@@ -168,6 +172,9 @@ static void tell(void *arg)
 		_exit(99);
 }
 
+/* Of the leak sanitizer, where there is one. */
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
 /* In the child: serves, or says through the pipe why not. */
 static int serve(struct mounted *m, const char *mnt, int pipe_fd)
 {
@@ -192,6 +199,8 @@ static int serve(struct mounted *m, const char *mnt, int pipe_fd)
 	r = fs_serve(fs, tell, &pipe_fd);
 	fs_free(fs);
 	store_close(st);
+	if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
+		return 95;
 	return r ? 1 : 0;
 }
 
@@ -262,8 +271,10 @@ int mounted_teardown(void **state)
 	int status = m->daemon ? mounted_stop(m, SIGTERM) : 0;
 
 	umount2(m->mnt, MNT_DETACH);
-	free(last_out);
-	last_out = NULL;
+	for (size_t i = 0; i < OUTS; i++) {
+		free(outs[i]);
+		outs[i] = NULL;
+	}
 	scratch_deinit(&m->s);
 	free(m);
 	return status;

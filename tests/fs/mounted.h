@@ -32,7 +32,8 @@ int mounted_try(struct mounted *m, const char *mnt);
 
 /* Runs a shell script (-e -u); its exit status. What it printed is in mounted_out(). */
 int mounted_try_sh(struct mounted *m, const char *script);
-/* The same; it must exit with 0. Returns what it printed without the last newline; a static buffer. */
+/* The same; it must exit with 0. Returns what it printed without the last newline; a static
+ * buffer, until the fourth call after. */
 const char *mounted_sh(struct mounted *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 const char *mounted_out(void);
