@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -158,12 +159,18 @@ struct oid agent_client_tree(const struct tree_file *files)
 	return oid;
 }
 
+static int by_path(const void *key, const void *member)
+{
+	return strcmp(key, ((const struct tree_file *)member)->path);
+}
+
 static const struct tree_file *find(const struct tree_file *files, const char *path)
 {
-	for (; files->path; files++)
-		if (!strcmp(files->path, path))
-			return files;
-	return NULL;
+	size_t n = 0;
+
+	while (files[n].path)
+		n++;
+	return bsearch(path, files, n, sizeof(*files), by_path);
 }
 
 static bool is_same(const struct tree_file *a, const struct tree_file *b)

@@ -49,10 +49,19 @@ static int note(struct walk *w, struct manifest_entry *e)
 	return 0;
 }
 
-/* The file or link `name`, whose whole path stands in w->path. */
-static int take_file(struct walk *w, int dirfd, const char *name, const struct stat *st)
+/* An entry being looked at; its whole path stands in w->path. */
+struct found {
+	int dirfd;
+	const char *name;
+	const struct manifest_entry *known; /* as it was applied; NULL: it was not */
+	bool ignored;
+	struct stat st;
+};
+
+static int take_file(struct walk *w, const struct found *f)
 {
-	const struct manifest_entry *known = manifest_find(w->known, w->path.data);
+	const struct manifest_entry *known = f->known;
+	const struct stat *st = &f->st;
 	struct manifest_entry e = {0};
 	int r;
 
@@ -64,7 +73,7 @@ static int take_file(struct walk *w, int dirfd, const char *name, const struct s
 			return note(w, &e);
 		}
 	}
-	r = digest_at(dirfd, name, &e);
+	r = digest_at(f->dirfd, f->name, &e);
 	if (r == -ENOENT)
 		return 0;
 	if (r == DIGEST_NOT || r == DIGEST_SHUT || r == -EBUSY) {
@@ -78,37 +87,50 @@ static int take_file(struct walk *w, int dirfd, const char *name, const struct s
 
 static int take_dir(struct walk *w, int dirfd, const char *name, bool only_known);
 
-static bool is_submodule(const struct walk *w, struct manifest_entry *ret)
+static int take_entry(struct walk *w, struct found *f)
 {
-	const struct manifest_entry *known = manifest_find(w->known, w->path.data);
-
-	if (!known || known->mode != MODE_GITLINK)
-		return false;
-	*ret = *known;
-	return true;
-}
-
-static int take_entry(struct walk *w, int dirfd, const char *name, bool only_known)
-{
-	bool ignored = only_known || ignore_name(name, strlen(name)) != IGNORE_NO;
 	struct manifest_entry e;
-	struct stat st;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : refuse_io(w->why, errno, "look at '%s'", name);
-	if (S_ISDIR(st.st_mode) && is_submodule(w, &e))
+	if (fstatat(f->dirfd, f->name, &f->st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0
+				       : refuse_io(w->why, errno, "look at '%s'", w->path.data);
+	if (S_ISDIR(f->st.st_mode) && f->known && f->known->mode == MODE_GITLINK) {
+		e = *f->known;
 		return note(w, &e);
-	if (S_ISDIR(st.st_mode) && ignored &&
+	}
+	if (S_ISDIR(f->st.st_mode) && f->ignored &&
 	    !manifest_below(w->known, w->path.data, w->path.len))
 		return 0;
-	if (S_ISDIR(st.st_mode))
-		return take_dir(w, dirfd, name, ignored);
-	if (ignored && !manifest_find(w->known, w->path.data))
+	if (S_ISDIR(f->st.st_mode))
+		return take_dir(w, f->dirfd, f->name, f->ignored);
+	if (f->ignored && !f->known)
 		return 0;
-	if (stamp_mode(&st))
-		return take_file(w, dirfd, name, &st);
+	if (stamp_mode(&f->st))
+		return take_file(w, f);
 	w->out->n_skipped++;
 	return 0;
+}
+
+/* What was applied was judged then, and counts whatever its name is. */
+static int take_name(struct walk *w, int dirfd, const char *name, bool only_known)
+{
+	struct found f = {.dirfd = dirfd, .name = name};
+	bool ignored;
+
+	if (buf_str(&w->path, name)) {
+		w->out->n_skipped++;
+		return 0;
+	}
+	f.known = manifest_find(w->known, w->path.data);
+	if (f.known)
+		return take_entry(w, &f);
+	ignored = ignore_name(name, strlen(name)) != IGNORE_NO;
+	if (judge_path(w->path.data, w->path.len)) {
+		w->out->n_skipped += !ignored;
+		return 0;
+	}
+	f.ignored = only_known || ignored;
+	return take_entry(w, &f);
 }
 
 static int walk_names(struct walk *w, DIR *dir, bool only_known)
@@ -122,12 +144,7 @@ static int walk_names(struct walk *w, DIR *dir, bool only_known)
 			continue;
 		w->path.len = len;
 		w->path.data[len] = '\0';
-		if (buf_str(&w->path, e->d_name) || judge_path(w->path.data, w->path.len)) {
-			if (ignore_name(e->d_name, strlen(e->d_name)) == IGNORE_NO)
-				w->out->n_skipped++;
-			continue;
-		}
-		r = take_entry(w, dirfd(dir), e->d_name, only_known);
+		r = take_name(w, dirfd(dir), e->d_name, only_known);
 	}
 	return r;
 }
