@@ -6,6 +6,8 @@
 
 #include "sync/mirror.h"
 
+#include "base/oidmap.h"
+
 #include "sync/choice.h"
 #include "sync/flat.h"
 #include "sync/source.h"
@@ -41,6 +43,7 @@ struct transfer {
 	struct plan plan;      /* its strings live in the listings of the mirror */
 	struct oid from, to;   /* the agent's trees */
 	size_t at;             /* next action */
+	struct oidmap in_place;   /* contents that stand in the sandbox's files, where `resident` */
 	struct blob_view view; /* of the file being sent */
 	uint64_t view_at;
 	bool viewing, committed, verify_sent;

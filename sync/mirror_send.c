@@ -19,6 +19,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/judge.h"
+#include "base/log.h"
+#include "provider/agent/objcache.h"
 #include "provider/provider.h"
 
 enum { BEGIN, STREAM };
@@ -28,7 +30,9 @@ void mirror_transfer_end(struct mirror *m)
 	if (m->send.viewing)
 		m->source->ops->done(m->source, &m->send.view);
 	plan_deinit(&m->send.plan);
+	oidmap_deinit(&m->send.in_place);
 	m->send = (struct transfer){0};
+	oidmap_init(&m->send.in_place);
 }
 
 static int gather_change(const struct diff_change *c, void *arg)
@@ -89,6 +93,12 @@ static bool was_here_before(const struct mirror *m)
 	return false;
 }
 
+static void note_in_place(struct oidmap *map, const struct flat *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		(void)oidmap_add(map, &files->entries[i].oid, 0);
+}
+
 int mirror_send_plan(struct mirror *m, struct plan *plan, const struct oid *from,
 		     const struct oid *to)
 {
@@ -106,14 +116,20 @@ int mirror_send_plan(struct mirror *m, struct plan *plan, const struct oid *from
 	struct oid keep_from = *from, keep_to = *to;
 	struct choice choice;
 
-	plan_deinit(&m->send.plan);
-	m->send = (struct transfer){.plan = *plan, .from = keep_from, .to = keep_to};
+	mirror_transfer_end(m);
+	m->send.plan = *plan;
+	m->send.from = keep_from;
+	m->send.to = keep_to;
 	choice_make(&in, &choice);
 	if (!choice.found)
 		return mirror_settle(m, MIRROR_HALTED, "nothing can be sent: %s",
 				     choice.ways[CHOICE_STREAM].because);
 	m->plan_kind = choice.kind;
 	m->send.resident = choice.kind == CHOICE_RESIDENT;
+	if (m->send.resident) {
+		note_in_place(&m->send.in_place, &m->base);
+		note_in_place(&m->send.in_place, &m->remote);
+	}
 	m->files_done = m->bytes_done = 0;
 	m->files_total = plan->n_actions;
 	m->bytes_total = m->send.resident ? 0 : plan->bytes;
@@ -191,10 +207,17 @@ static void end_file(struct mirror *m)
 	m->files_done++;
 }
 
+/* The agent's cache has what was replaced, not what still stands in place, links, or the largest files. */
+static bool is_cached(const struct transfer *t, const struct plan_action *a)
+{
+	return t->resident && a->kind == PLAN_PUT && a->entry.size <= OBJCACHE_FILE &&
+	       !oidmap_find(&t->in_place, &a->entry.oid);
+}
+
 static int put_file(struct mirror *m, const struct plan_action *a)
 {
 	struct transfer *t = &m->send;
-	bool named = t->resident || (a->kind == PLAN_MODE && !m->resident_refused);
+	bool named = is_cached(t, a);
 	struct wire_frame f = {
 		.type = WIRE_FILE,
 		.id = t->id,
@@ -207,7 +230,7 @@ static int put_file(struct mirror *m, const struct plan_action *a)
 	int r;
 
 	if (a->entry.mode == MODE_GITLINK || named) {
-		f.source = named && a->entry.mode != MODE_GITLINK ? WIRE_CACHED : WIRE_INLINE;
+		f.source = named ? WIRE_CACHED : WIRE_INLINE;
 		r = talk_put(&m->talk, &f);
 		end_file(m);
 		return r;
@@ -275,6 +298,8 @@ static int take_refusal(struct mirror *m, const struct wire_frame *f)
 
 	/* It skips what is left of the apply, up to its end. */
 	put_commit(m);
+	log_debug("sync: sandbox '%s': %s: %.*s", m->rec.id, wire_error_words(f->code), len,
+		  f->message.p);
 	switch ((enum wire_error)f->code) {
 	case WIRE_E_MOVED:
 	case WIRE_E_DRIFT:

@@ -84,9 +84,15 @@ static void take(struct flat *l, const char *path)
 /* "a=1 b=2*" → files with these contents; * executable, @ link. Paths live as long as the program. */
 static struct flat list(const char *text)
 {
+	static char pool[1 << 16];
+	static size_t used;
 	struct flat l = {0};
-	char *copy = strdup(text), *save = NULL;
+	size_t len = strlen(text) + 1;
+	char *copy = pool + used, *save = NULL;
 
+	assert_true(len <= sizeof(pool) - used);
+	memcpy(copy, text, len);
+	used += len;
 	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
 		char *eq = strchr(w, '=');
 		struct plan_entry e = file(w, (unsigned)(eq[1] - '0'));
