@@ -149,7 +149,8 @@ static bool is_dead(const char *path)
 {
 	struct statfs st;
 
-	return statfs(path, &st) && errno == ENOTCONN;
+	/* The second while its daemon is just dying. */
+	return statfs(path, &st) && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 static int check_empty(const char *path)

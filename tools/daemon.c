@@ -16,12 +16,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -45,6 +49,7 @@
 enum {
 	LOG_KEPT = 8 << 20, /* a larger log becomes log.1 at the next start */
 	PATIENCE_MS = 10000,
+	DYING_MS = 5000,
 	OPTIONS_MAX = 16384,
 };
 
@@ -72,6 +77,27 @@ static void tell(struct daemon *d, const char *words, size_t len)
 	close(d->config->ready_fd);
 }
 
+/* A killed process keeps its lock until the kernel has closed its files, some milliseconds after it stopped running:
+ * its program is gone from /proc by then. Waits for the end of such a one; false when the holder lives. */
+static bool await_dying(const char *holder)
+{
+	char link[64], exe[16];
+	struct pollfd end = {.events = POLLIN};
+	intmax_t pid = strtoimax(holder, NULL, 10);
+	CLEANUP(close_p) int pidfd = -1;
+
+	if (pid <= 0 || pid > INT_MAX)
+		return false;
+	(void)snprintf(link, sizeof(link), "/proc/%jd/exe", pid);
+	if (readlink(link, exe, sizeof(exe)) >= 0 || errno != ENOENT)
+		return false;
+	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (pidfd < 0)
+		return errno == ESRCH;
+	end.fd = pidfd;
+	return poll(&end, 1, DYING_MS) > 0;
+}
+
 static int take_lock(struct daemon *d)
 {
 	int run = store_run_fd(d->store);
@@ -83,6 +109,10 @@ static int take_lock(struct daemon *d)
 	if (r != LOCK_HELD)
 		return r;
 	lock_holder(run, "daemon.lock", holder, sizeof(holder));
+	if (await_dying(holder))
+		r = lock_take(run, "daemon.lock", what, false, &d->lock);
+	if (r != LOCK_HELD)
+		return r;
 	return cli_refuse(
 		"one daemon serves a home: use that mount, or `frag unmount` it first",
 		"this home has a daemon already: process %s", holder);
