@@ -113,8 +113,9 @@ run "$frag" sandbox up counter
 show "frag sandbox exec counter -- busybox httpd -f -p $port &"
 "$frag" sandbox exec counter -- busybox httpd -f -p $port >"$tmp/server.log" 2>&1 &
 server=$!
-url=$("$frag" sandbox url counter $port)
-show "frag sandbox url counter $port"
+url=$("$frag" sandbox url counter --port $port)
+url=${url%/}
+show "frag sandbox url counter --port $port"
 echo "$url"
 tries=100
 until curl -sf "$url/index.html" >/dev/null 2>&1 || [ $tries -eq 0 ]; do
