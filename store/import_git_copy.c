@@ -82,11 +82,12 @@ static int copy_bytes(int from, int to, uint64_t size, struct copy *c)
 		ssize_t n = copy_file_range(from, NULL, to, NULL,
 					    left < (64U << 20) ? left : 64U << 20, 0);
 
-		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP ||
-			      errno == ENOSYS))
+		/* Some file systems cannot, and some say so by copying nothing. */
+		if (!n || (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP ||
+				     errno == ENOSYS)))
 			return copy_by_hand(from, to, c);
-		if (n <= 0)
-			return n ? -errno : -EIO;
+		if (n < 0)
+			return -errno;
 		left -= (uint64_t)n;
 		c->bytes += (uint64_t)n;
 		show(c);

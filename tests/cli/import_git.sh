@@ -193,6 +193,37 @@ claim 'and could have the password' grep -q 'password=c4nAry-token' credential
 claim 'which is in no argument, environment or message' test "$(cat spied said | grep -c 'c4n.*ry-token')" -eq 0
 claim 'and on no disk' test -z "$(grep -rl 'c4n.*ry-token' "$FRAG_HOME")"
 
+# --- an address comes in steps, and those that are done are kept
+git init -q -b main steps && cd steps || exit 1
+for i in $(seq 80); do
+	head -c 2000 /dev/urandom | base64 >"f$((i % 7))"
+	git add . && git commit -qm "Step $i" && git tag "v1.$i"
+done
+cd "$tmp" || exit 1
+cat >bin/git <<EOF
+#!/bin/sh
+case "\$*" in *'+refs/heads/'*) echo 'fatal: the line broke' >&2; exit 128 ;; esac
+exec $real "\$@"
+EOF
+PATH=$tmp/bin:$PATH "$frag" import -q "file://$tmp/steps" >"$tmp/said" 2>&1
+claim 'a fetch that breaks is a failure' same $? 1
+claim 'in the words of git' grep -q 'the line broke' "$tmp/said"
+claim 'no project is seen' test ! -e "$projects/steps.git"
+stage=$projects/.incoming-steps/objects/pack
+packs=$(cd "$stage" && echo *.pack)
+claim 'what had come is kept' test "$(echo "$packs" | wc -w)" -ge 3
+claim 'the same call goes on from there' same "$(field='"\(.resumed) \(.fragments)"' json_of "file://$tmp/steps")" 'true 80'
+claim 'with the packs that it had' sh -c "cd '$projects/steps.git/objects/pack' && ls $packs"
+claim 'and with every tag' same_refs steps "$projects/steps.git"
+
+# --- large contents
+git init -q large && cd large || exit 1
+huge=$(head -c 120000000 /dev/zero | git hash-object -w --stdin)
+git update-ref refs/heads/main "$(echo Huge | git commit-tree "$(printf '100644 blob %s\thuge\n' "$huge" | git mktree)")"
+cd "$tmp" || exit 1
+claim 'a file of 120 MB is imported' import large
+claim 'and is one' same "$(git -C "$projects/large.git" cat-file -s "$huge")" 120000000
+
 # --- locks and leftovers
 (flock 9 && echo "4711 importing" >&9 && exec sleep 30) 9>"$FRAG_HOME/run/import-held.lock" &
 holder=$!

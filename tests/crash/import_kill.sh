@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../cli/harness.sh"
 command -v strace >/dev/null || skip_all 'strace is not installed'
 
-points=${POINTS:-24}
+points=${POINTS:-16}
 calls='write,pwrite64,writev,sendto,rename,renameat,renameat2,fsync,fdatasync,syncfs,unlink,unlinkat,mkdir,mkdirat,link,linkat,symlinkat,ftruncate,copy_file_range,msync'
 home=$FRAG_HOME project=$FRAG_HOME/projects/app.git
 

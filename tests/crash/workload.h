@@ -27,6 +27,7 @@ struct workload {
 
 extern const struct workload workload_commits;
 extern const struct workload workload_files;
+extern const struct workload workload_imports;
 extern const struct workload workload_projects;
 extern const struct workload workload_sloppy;
 

@@ -4,10 +4,8 @@
 #include "tests/crash/workload.h"
 
 static const struct workload *const workloads[] = {
-	&workload_commits,
-	&workload_files,
-	&workload_projects,
-	&workload_sloppy,
+	&workload_commits,  &workload_files,  &workload_imports,
+	&workload_projects, &workload_sloppy,
 };
 
 const struct workload *workload_find(const char *name)
