@@ -66,12 +66,16 @@ int blob_size(struct project *p, const struct oid *oid, uint64_t *ret)
 static int checked_size(struct project *p, const struct oid *oid, uint64_t *ret)
 {
 	char hex[OID_HEX_LEN + 1];
-	int r = blob_size(p, oid, ret);
+	uint64_t size = 0;
+	int r = blob_size(p, oid, &size);
 
-	if (!r && *ret > BLOB_SIZE_MAX)
+	if (r)
+		return r;
+	if (size > BLOB_SIZE_MAX)
 		return fail(-EFBIG, "read blob '%s' of %" PRIu64 " bytes", oid_hex(oid, hex),
-			    *ret);
-	return r;
+			    size);
+	*ret = size;
+	return 0;
 }
 
 static int inflate(struct project *p, const struct oid *oid, struct content *c)

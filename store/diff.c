@@ -9,6 +9,7 @@
  */
 #include "store/diff.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -123,6 +124,7 @@ static int visit(struct walk *w, const struct tree_entry *a, const struct tree_e
 	size_t len = w->path.len;
 	int r;
 
+	assert(e);
 	if (a && b && a->mode == b->mode && oid_eq(&a->oid, &b->oid))
 		return 0;
 	r = buf_add(&w->path, e->name, e->name_len);

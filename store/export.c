@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,10 +33,9 @@ struct making {
 	struct project *project;
 	const struct export_options *o;
 	struct buf *why;
-	char *dir;  /* of the target */
-	char *tmp;  /* name in `dir` */
-	char *path; /* of tmp */
-	int dir_fd;
+	int dir_fd;       /* of the target */
+	const char *tmp;  /* a name in it */
+	const char *path; /* of tmp */
 };
 
 static int git(struct making *m, int fd, const char *const *args)
@@ -157,17 +155,25 @@ static int make(struct making *m, const char *name)
 
 int export_project(struct project *p, const struct export_options *o, struct buf *why)
 {
-	CLEANUP(free_p) char *copy = alloc_str(o->to), *again = alloc_str(o->to);
+	CLEANUP(free_p) char *dir = alloc_str(o->to);
 	CLEANUP(free_p) char *tmp = alloc_fmt(".frag-export.%ld", (long)getpid());
-	CLEANUP(close_p) int dir_fd = -1;
 	CLEANUP(free_p) char *path = NULL;
+	CLEANUP(close_p) int dir_fd = -1;
 	struct making m = {.project = p, .o = o, .why = why, .tmp = tmp};
+	size_t len = strlen(dir);
+	char *slash;
 
-	m.dir = dirname(copy);
-	dir_fd = open(m.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (len > 1 && dir[len - 1] == '/')
+		dir[--len] = '\0';
+	slash = strrchr(dir, '/');
+	if (!slash || !slash[1])
+		return fail(-EINVAL, "export to '%s'", o->to);
+	*slash = '\0';
+	dir_fd = open(*dir ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
-		return fail(-errno, "open '%s'", m.dir);
+		return fail(-errno, "open '%s'", dir);
+	path = alloc_fmt("%s/%s", dir, tmp);
 	m.dir_fd = dir_fd;
-	m.path = path = alloc_fmt("%s/%s", m.dir, tmp);
-	return make(&m, basename(again));
+	m.path = path;
+	return make(&m, slash + 1);
 }

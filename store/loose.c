@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <git2/sys/errors.h>
 #include <git2/sys/odb_backend.h>
 #include <zlib.h>
 
@@ -232,6 +231,7 @@ static int loose_exists_prefix(git_oid *full, git_odb_backend *backend, const gi
 	return inner_of(backend)->exists_prefix(full, inner_of(backend), start, len);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libgit2's */
 static int loose_read_prefix(git_oid *full, void **data, size_t *len, git_object_t *type,
 			     git_odb_backend *backend, const git_oid *start, size_t start_len)
 {

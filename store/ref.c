@@ -44,7 +44,7 @@ static bool name_ok(const char *name)
 	int ok = 0;
 
 	return name && strlen(name) < REF_NAME_MAX && strncmp(name, "refs/", 5) == 0 &&
-	       !git_reference_name_is_valid(&ok, name) && ok;
+	       git_reference_name_is_valid(&ok, name) == 0 && ok;
 }
 
 /* Where `name` points, unpeeled; zero when there is no such ref. `symbolic` may be NULL. */
@@ -76,7 +76,7 @@ int ref_read(struct project *p, const char *name, struct oid *ret)
 	struct oid at;
 	int r;
 
-	if (strcmp(name, "HEAD") && !name_ok(name))
+	if (strcmp(name, "HEAD") != 0 && !name_ok(name))
 		return REF_BAD_NAME;
 	r = project_repo(p, &lent.repo);
 	if (r)
@@ -98,7 +98,7 @@ int ref_value(struct project *p, const char *name, struct oid *ret)
 	struct oid at;
 	int r;
 
-	if (strcmp(name, "HEAD") && !name_ok(name))
+	if (strcmp(name, "HEAD") != 0 && !name_ok(name))
 		return REF_BAD_NAME;
 	r = project_repo(p, &lent.repo);
 	if (!r)
@@ -313,17 +313,14 @@ static int gather(git_repository *repo, const char *prefix, struct found_list *l
 	CLEANUP(free_p) char *glob = alloc_fmt("%s*", *prefix ? prefix : "refs/");
 	static const char pins[] = "refs/fragments/";
 	bool with_pins = !strncmp(prefix, pins, sizeof(pins) - 2);
-	git_reference *ref;
 	int r = git_reference_iterator_glob_new(&it, repo, glob);
 
 	while (!r) {
-		CLEANUP(git_reference_freep) git_reference *held = NULL;
+		CLEANUP(git_reference_freep) git_reference *ref = NULL;
 
 		r = git_reference_next(&ref, it);
-		if (r)
-			break;
-		held = ref;
-		if (with_pins || strncmp(git_reference_name(ref), pins, sizeof(pins) - 1))
+		if (!r && (with_pins ||
+			   strncmp(git_reference_name(ref), pins, sizeof(pins) - 1) != 0))
 			add(l, repo, ref);
 	}
 	return r == GIT_ITEROVER ? 0 : fail_git(r, "list the refs '%s'", glob);

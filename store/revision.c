@@ -67,7 +67,7 @@ static int by_name(struct project *p, const char *name, struct oid *ret)
 	if (r)
 		return r == FRAGMENT_MISSING ? (int)REVISION_MISSING : r;
 	(void)fragment_name(&f, real);
-	if (strcmp(real, name))
+	if (strcmp(real, name) != 0)
 		return REVISION_MISSING;
 	*ret = f.commit;
 	return 0;

@@ -296,14 +296,14 @@ static int visit(const struct fragment *f, void *arg)
 	return d;
 }
 
-static int walk(struct run *r, const struct oid *tree)
+static int walk(struct run *r)
 {
 	int d;
 
-	if (!tree)
+	if (!r->o->tree)
 		d = fragment_each(r->project, r->o->from, visit, r);
 	else
-		d = advance(r, tree, r->last = 1);
+		d = advance(r, r->o->tree, r->last = 1);
 	spans_close_all(&r->spans, r->last);
 	if (cancelled(r))
 		return SEARCH_CANCELLED;
@@ -321,7 +321,7 @@ static int by_path_and_seq(const void *a, const void *b)
 			       (x->ranges[0].from < y->ranges[0].from);
 }
 
-static int tell(struct run *r, bool with_ranges, search_fn fn, void *arg)
+static int tell(struct run *r, search_fn fn, void *arg)
 {
 	struct oid *oids = alloc_array((size_t)r->spans.n_blobs + 1, sizeof(*oids)), oid;
 	size_t at = 0;
@@ -344,7 +344,7 @@ static int tell(struct run *r, bool with_ranges, search_fn fn, void *arg)
 		d = fn(&(struct search_file){.path = f->path,
 					     .blob = oids[f->blob],
 					     .ranges = f->ranges,
-					     .n_ranges = with_ranges ? f->n : 0,
+					     .n_ranges = r->o->tree ? 0 : f->n,
 					     .lines = h->lines,
 					     .n_lines = h->n},
 		       arg);
@@ -361,7 +361,7 @@ static unsigned n_threads(const struct search_options *o)
 }
 
 /* Walks with workers beside; all of them are gone when it returns. */
-static int walk_with_workers(struct run *r, const struct oid *tree)
+static int walk_with_workers(struct run *r)
 {
 	pthread_t threads[THREADS_MAX];
 	unsigned n = 0, want = n_threads(r->o);
@@ -371,7 +371,7 @@ static int walk_with_workers(struct run *r, const struct oid *tree)
 		n++;
 	if (!n)
 		return fail(-EAGAIN, "start a thread to search with");
-	d = walk(r, tree);
+	d = walk(r);
 	pthread_mutex_lock(&r->lock);
 	r->closed = true;
 	r->stop = r->stop || d;
@@ -395,14 +395,15 @@ static void run_deinit(struct run *r)
 	free(r);
 }
 
-static int run(struct project *p, const struct oid *tree, const struct search_options *o,
-	       search_fn fn, void *arg, struct search_stats *stats, char why[SEARCH_WHY_MAX])
+int search_run(struct project *p, const struct search_options *o, search_fn fn, void *arg,
+	       struct search_stats *stats)
 {
 	struct search_pattern *pattern = NULL;
 	struct run *r;
-	int d = search_pattern_new(o, &pattern, why);
+	int d;
 
 	*stats = (struct search_stats){0};
+	d = search_pattern_new(o, &pattern, stats->why);
 	if (d)
 		return d;
 	r = alloc_zero(sizeof(*r));
@@ -413,24 +414,12 @@ static int run(struct project *p, const struct oid *tree, const struct search_op
 	spans_init(&r->spans);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->changed, NULL);
-	d = walk_with_workers(r, tree);
+	d = walk_with_workers(r);
 	if (!d)
-		d = tell(r, !tree, fn, arg);
+		d = tell(r, fn, arg);
 	run_deinit(r);
 	search_pattern_free(pattern);
 	return d;
-}
-
-int search_run(struct project *p, const struct search_options *o, search_fn fn, void *arg,
-	       struct search_stats *stats, char why[SEARCH_WHY_MAX])
-{
-	return run(p, NULL, o, fn, arg, stats, why);
-}
-
-int search_tree(struct project *p, const struct oid *tree, const struct search_options *o,
-		search_fn fn, void *arg, struct search_stats *stats, char why[SEARCH_WHY_MAX])
-{
-	return run(p, tree, o, fn, arg, stats, why);
 }
 
 int search_ranges_text(const struct search_range *r, size_t n, struct buf *b)

@@ -24,7 +24,7 @@ enum {
 };
 
 enum search_outcome {
-	SEARCH_BAD_PATTERN = 1, /* not a regular expression; `why` says where */
+	SEARCH_BAD_PATTERN = 1, /* not a regular expression; `why` of the statistics says where */
 	SEARCH_CANCELLED,
 };
 
@@ -35,6 +35,7 @@ struct search_options {
 	bool binary;          /* also files that hold a NUL in their first 8 KiB */
 	const char *below;    /* only files at or below this path; NULL or "": all */
 	uint32_t from, to;    /* only these fragments, both included; 0 and 0: all */
+	const struct oid *tree; /* this one tree instead of fragments; ranges are empty then. NULL: fragments */
 	unsigned n_threads;   /* 0: one per processor, at most 16 */
 	const atomic_bool *cancel; /* looked at often; may be NULL */
 };
@@ -66,17 +67,14 @@ struct search_stats {
 	uint64_t n_binary, n_large;    /* that were skipped */
 	uint64_t n_costly, n_unread;   /* given up: the pattern took too long, the object is damaged */
 	bool cut;                      /* SEARCH_RESULT_MAX or SEARCH_LINES_MAX was reached */
+	char why[SEARCH_WHY_MAX];      /* what is wrong with the pattern */
 };
 
 /* Calls `fn` for each file with a match, by path and then first fragment, after all of them were searched;
  * what it gets is borrowed during the call. 0, an outcome, a fault, or what `fn` returned. */
 typedef int (*search_fn)(const struct search_file *f, void *arg);
 int search_run(struct project *p, const struct search_options *o, search_fn fn, void *arg,
-	       struct search_stats *stats, char why[SEARCH_WHY_MAX]);
-
-/* The same over one tree; ranges are empty. */
-int search_tree(struct project *p, const struct oid *tree, const struct search_options *o,
-		search_fn fn, void *arg, struct search_stats *stats, char why[SEARCH_WHY_MAX]);
+	       struct search_stats *stats);
 
 /* Appends "3-17,20". 0 or buf's faults. */
 int search_ranges_text(const struct search_range *r, size_t n, struct buf *b);

@@ -216,17 +216,19 @@ static void to_index(struct project *p, const unsigned char *key, const struct l
 static int load(struct project *p, const struct oid *oid, struct listing **ret)
 {
 	unsigned char key[INDEX_OID_KEY_LEN];
+	struct listing *l;
 	int r;
 
 	index_oid_key(p->id, oid, key);
-	*ret = from_index(p, key);
-	if (*ret)
-		return 0;
-	r = make(p, oid, ret);
-	if (r)
-		return r;
-	if (!(*ret)->incomplete)
-		to_index(p, key, *ret);
+	l = from_index(p, key);
+	if (!l) {
+		r = make(p, oid, &l);
+		if (r)
+			return r;
+		if (!l->incomplete)
+			to_index(p, key, l);
+	}
+	*ret = l;
 	return 0;
 }
 

@@ -188,21 +188,21 @@ static int search_project(struct search *s, struct project *p)
 	const struct cli_args *a = s->args;
 	bool all = a->values[OPTION_ALL] || a->values[OPTION_FROM] || a->values[OPTION_TO];
 	struct search_stats stats = {0};
-	char why[SEARCH_WHY_MAX] = "";
 	struct oid tree;
 	int r = all ? 0 : head_tree(s, p, &tree);
 
 	s->project = project_name(p);
 	if (r)
 		return r == SEARCH_ENOUGH ? CLI_DONE : CLI_FAILED;
-	r = all ? search_run(p, &s->how, show, s, &stats, why)
-		: search_tree(p, &tree, &s->how, show, s, &stats, why);
+	s->how.tree = all ? NULL : &tree;
+	r = search_run(p, &s->how, show, s, &stats);
+	s->how.tree = NULL;
 	add_stats(&s->sum, &stats);
 	if (r == SEARCH_BAD_PATTERN)
 		return cli_refuse("-F takes it as plain text",
 				  "the pattern is not a regular "
 				  "expression: %s",
-				  why);
+				  stats.why);
 	return r && r != SEARCH_ENOUGH ? CLI_FAILED : CLI_DONE;
 }
 

@@ -47,10 +47,9 @@ static struct search_stats assert_found(struct repo *r, const struct search_opti
 {
 	CLEANUP(buf_deinit) struct buf b;
 	struct search_stats stats;
-	char why[SEARCH_WHY_MAX];
 
 	buf_init(&b, 1 << 20);
-	assert_int_equal(search_run(r->p, o, note, &b, &stats, why), 0);
+	assert_int_equal(search_run(r->p, o, note, &b, &stats), 0);
 	assert_string_equal(b.data, want);
 	return stats;
 }
@@ -100,16 +99,16 @@ static void searches_some_fragments_and_some_paths(void **state)
 static void searches_one_tree_without_ranges(void **state)
 {
 	struct repo *r = *state;
-	const struct search_options o = {.pattern = "^[no]"};
+	struct search_options o = {.pattern = "^[no]"};
 	CLEANUP(buf_deinit) struct buf b;
 	struct search_stats stats;
-	char why[SEARCH_WHY_MAX];
 	struct oid tree;
 
 	buf_init(&b, 4096);
 	(void)repo_sh(r, make_some);
 	tree = repo_oid(r, "git rev-parse main^{tree}");
-	assert_int_equal(search_tree(r->p, &tree, &o, note, &b, &stats, why), 0);
+	o.tree = &tree;
+	assert_int_equal(search_run(r->p, &o, note, &b, &stats), 0);
 	assert_string_equal(b.data, "d/f  1:1:one\nd/f  2:1:needle 1\n");
 }
 
@@ -135,10 +134,9 @@ static void says_what_is_wrong_with_a_pattern(void **state)
 	struct repo *r = *state;
 	const struct search_options o = {.pattern = "a(b"};
 	struct search_stats stats;
-	char why[SEARCH_WHY_MAX] = "";
 
-	assert_int_equal(search_run(r->p, &o, note, NULL, &stats, why), SEARCH_BAD_PATTERN);
-	assert_string_equal(why, "missing closing parenthesis at byte 4");
+	assert_int_equal(search_run(r->p, &o, note, NULL, &stats), SEARCH_BAD_PATTERN);
+	assert_string_equal(stats.why, "missing closing parenthesis at byte 4");
 }
 
 static void a_damaged_fragment_is_left_out_and_counted(void **state)
@@ -164,11 +162,10 @@ static void a_cancelled_search_ends(void **state)
 	atomic_bool cancel = true;
 	const struct search_options o = {.pattern = "needle", .cancel = &cancel};
 	struct search_stats stats;
-	char why[SEARCH_WHY_MAX];
 
 	(void)repo_sh(r, make_some);
 	number(r);
-	assert_int_equal(search_run(r->p, &o, note, NULL, &stats, why), SEARCH_CANCELLED);
+	assert_int_equal(search_run(r->p, &o, note, NULL, &stats), SEARCH_CANCELLED);
 }
 
 static void agrees_with_grep_on_random_histories(void **state)
@@ -177,7 +174,6 @@ static void agrees_with_grep_on_random_histories(void **state)
 	const struct search_options o = {.pattern = "[3-5]x?$", .n_threads = 3};
 	CLEANUP(buf_deinit) struct buf b;
 	struct search_stats stats;
-	char why[SEARCH_WHY_MAX];
 	const char *want;
 
 	(void)repo_sh(
@@ -194,7 +190,7 @@ static void agrees_with_grep_on_random_histories(void **state)
 		   "git grep -nE '[3-5]x?$' $c | sed \"s/^$c:/$i /\" || :; done | sort -n | "
 		   "wc -l");
 	buf_init(&b, 1 << 20);
-	assert_int_equal(search_run(r->p, &o, note, &b, &stats, why), 0);
+	assert_int_equal(search_run(r->p, &o, note, &b, &stats), 0);
 	{
 		/* As many (fragment, path, line) as grep counts in all trees. */
 		unsigned long n = 0;
