@@ -81,6 +81,7 @@ static struct fs *fs_new(struct store *st, const struct fs_config *config)
 	fs->listings = listings_new();
 	fs->apps = apps_new();
 	names_slot_init(&fs->root_names);
+	names_slot_init(&fs->history_names);
 	pthread_mutex_init(&fs->review_lock, NULL);
 	node_intern_root(fs->nodes, &want);
 	return fs;
@@ -227,6 +228,7 @@ void fs_free(struct fs *fs)
 	apps_free(fs->apps);
 	listings_free(fs->listings);
 	names_slot_deinit(&fs->root_names);
+	names_slot_deinit(&fs->history_names);
 	pthread_mutex_destroy(&fs->review_lock);
 	close(fs->stop_fd);
 	free(fs->mountpoint);

@@ -44,7 +44,7 @@ struct fs {
 	struct apps *apps;
 	struct inval *inval;
 	struct follow *follow;
-	struct names_slot root_names;
+	struct names_slot root_names, history_names;
 	pthread_mutex_t review_lock; /* one git directory is made at a time */
 	struct tally tally;
 	struct crew *crew;

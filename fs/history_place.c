@@ -1,9 +1,11 @@
 /* fs/history_place.c - .frag/file/<path…>/<seq>: one file through time.
  *
  * Below the path of a file, a number is that file as the fragment of that number has it: the very inode that
- * fragments/ shows. Any other name goes one directory deeper, as long as HEAD or the newest fragment has something there.
+ * fragments/ shows; listed are those in which it changed. Any other name goes one directory deeper, as long as
+ * some fragment has something there.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,9 +15,11 @@
 #include "fs/dirbuf.h"
 #include "fs/fs_private.h"
 #include "fs/listing.h"
+#include "fs/names.h"
 #include "fs/place.h"
 #include "fs/tree_place.h"
 #include "store/fragment.h"
+#include "store/history.h"
 #include "store/tree.h"
 
 static bool is_file(const struct tree_entry *e)
@@ -52,32 +56,7 @@ static int find_version(struct fs *fs, struct node *dir, struct project *p, uint
 	return 0;
 }
 
-struct search {
-	struct project *p;
-	const char *path;
-	struct oid last_tree, last_oid;
-	bool found;
-	int (*fn)(const struct search *s, const struct fragment *f, const struct tree_entry *e);
-	void *arg;
-};
-
-static int search_one(const struct fragment *f, void *arg)
-{
-	struct search *s = arg;
-	struct tree_entry e;
-	int r;
-
-	if (oid_eq(&f->tree, &s->last_tree))
-		return 0;
-	s->last_tree = f->tree;
-	r = tree_lookup(s->p, &f->tree, s->path, &e);
-	if (r || oid_eq(&e.oid, &s->last_oid))
-		return r < 0 ? r : 0;
-	s->last_oid = e.oid;
-	return s->fn(s, f, &e);
-}
-
-static int stop(const struct search *s, const struct fragment *f, const struct tree_entry *e)
+static int stop(const struct history_change *c, void *arg)
 {
 	return 1;
 }
@@ -85,7 +64,6 @@ static int stop(const struct search *s, const struct fragment *f, const struct t
 /* Whether any fragment has something at `path`: the newest is asked first. */
 static int ever_was(struct project *p, const char *path)
 {
-	struct search s = {.p = p, .path = path, .fn = stop};
 	struct tree_entry e;
 	struct fragment f;
 	uint32_t last;
@@ -93,7 +71,7 @@ static int ever_was(struct project *p, const char *path)
 
 	if (!r && !fragment_get(p, last, &f) && !tree_lookup(p, &f.tree, path, &e))
 		return 1;
-	return r ? r : fragment_each(p, 1, search_one, &s);
+	return r ? r : history_each(p, path, stop, NULL);
 }
 
 static int lookup(struct fs *fs, struct node *dir, const char *name, struct found *ret)
@@ -121,45 +99,62 @@ static int lookup(struct fs *fs, struct node *dir, const char *name, struct foun
 	return 0;
 }
 
-struct lister {
-	struct fs *fs;
-	struct node *dir;
-	struct dirbuf *out;
-};
-
-static int list_version(const struct search *s, const struct fragment *f,
-			const struct tree_entry *e)
+static int gather(const struct history_change *c, void *arg)
 {
-	const struct lister *l = s->arg;
-	struct node want;
 	char name[16];
-	bool more;
 
-	if (!is_file(e))
-		return 0;
-	want = tree_place_blob(l->fs, l->dir->app, e);
-	snprintf(name, sizeof(name), "%u", f->seq);
-	more = dirbuf_add(l->out, name, want.ident.ino, want.mode, f->seq);
-	place_release(&want);
-	return !more;
+	snprintf(name, sizeof(name), "%u", c->seq);
+	if (c->mode == MODE_FILE || c->mode == MODE_EXEC || c->mode == MODE_LINK)
+		names_add(arg, name, c->mode == MODE_LINK ? S_IFLNK : S_IFREG, c->seq);
+	return 0;
 }
 
-/* The fragments, in order of their numbers, in which the file is another than in the one before. */
+/* The versions of the file, gathered once for all pieces of a listing. */
+static int versions(struct fs *fs, struct node *dir, struct project *p, uint64_t from,
+		    struct names **ret)
+{
+	struct names *ns = from ? names_kept(&fs->history_names, dir->id) : NULL;
+	int r = 0;
+
+	if (!ns) {
+		ns = names_new();
+		r = history_each(p, dir->extra, gather, ns);
+		names_sort(ns);
+		names_keep(&fs->history_names, dir->id, ns);
+	}
+	*ret = ns;
+	return r;
+}
+
+/* False when the answer is full. */
+static bool list_version(struct fs *fs, struct node *dir, struct project *p,
+			 const struct name *n, uint64_t cookie, struct dirbuf *out)
+{
+	struct tree_entry e;
+	struct fragment f;
+	struct node want;
+	bool more;
+
+	if (fragment_get(p, n->tag, &f) || file_in(p, &f, dir->extra, &e))
+		return true;
+	want = tree_place_blob(fs, dir->app, &e);
+	more = dirbuf_add(out, n->text, want.ident.ino, want.mode, cookie);
+	place_release(&want);
+	return more;
+}
+
+/* The fragments in which the file is another than in the one before. */
 static int list_versions(struct fs *fs, struct node *dir, struct project *p, uint64_t from,
 			 struct dirbuf *out)
 {
-	struct lister l = {fs, dir, out};
-	struct search s = {.p = p, .path = dir->extra, .fn = list_version, .arg = &l};
-	struct fragment f;
-	struct tree_entry e;
-	int r;
+	struct names *ns;
+	int r = versions(fs, dir, p, from, &ns);
 
-	if (from >= UINT32_MAX)
-		return 0;
-	if (from && !fragment_get(p, (uint32_t)from, &f) && !file_in(p, &f, dir->extra, &e))
-		s.last_oid = e.oid;
-	r = fragment_each(p, (uint32_t)from + 1, search_one, &s);
-	return r < 0 ? r : 0;
+	for (size_t i = names_after(ns, from); !r && i < ns->order->n; i++)
+		if (!list_version(fs, dir, p, names_at(ns, i), names_cookie(ns, i), out))
+			break;
+	names_put(ns);
+	return r;
 }
 
 /* The names that the newest fragment has there. */

@@ -51,21 +51,23 @@ void names_slot_deinit(struct names_slot *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-struct names *names_kept(struct names_slot *s)
+struct names *names_kept(struct names_slot *s, uint64_t id)
 {
 	LOCKED(&s->lock);
-	if (s->names)
-		s->names->refs++;
+	if (!s->names || s->id != id)
+		return NULL;
+	s->names->refs++;
 	return s->names;
 }
 
-void names_keep(struct names_slot *s, struct names *ns)
+void names_keep(struct names_slot *s, uint64_t id, struct names *ns)
 {
 	struct names *old;
 
 	pthread_mutex_lock(&s->lock);
 	old = s->names;
 	s->names = ns;
+	s->id = id;
 	ns->refs++;
 	pthread_mutex_unlock(&s->lock);
 	names_put(old);

@@ -23,10 +23,11 @@ struct names {
 	_Atomic uint32_t refs;
 };
 
-/* Where the last gathering is kept. */
+/* Where the last gathering is kept, and of which directory. */
 struct names_slot {
 	pthread_mutex_t lock;
 	struct names *names;
+	uint64_t id;
 };
 
 struct names *names_new(void);
@@ -36,9 +37,9 @@ void names_put(struct names *ns);
 
 void names_slot_init(struct names_slot *s);
 void names_slot_deinit(struct names_slot *s);
-/* Counted, or NULL. */
-struct names *names_kept(struct names_slot *s);
-void names_keep(struct names_slot *s, struct names *ns);
+/* Counted, or NULL when there is none or it is of another directory. */
+struct names *names_kept(struct names_slot *s, uint64_t id);
+void names_keep(struct names_slot *s, uint64_t id, struct names *ns);
 
 static inline size_t names_after(const struct names *ns, uint64_t cookie)
 {

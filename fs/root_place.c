@@ -50,14 +50,14 @@ static int add_name(const char *name, void *arg)
 static int root_list(struct fs *fs, struct node *dir, uint64_t from, struct dirbuf *out)
 {
 	const struct ident root = {.ino = NODE_ROOT_ID};
-	struct names *ns = from ? names_kept(&fs->root_names) : NULL;
+	struct names *ns = from ? names_kept(&fs->root_names, NODE_ROOT_ID) : NULL;
 	int r = 0;
 
 	if (!ns) {
 		ns = names_new();
 		r = project_each(fs->store, add_name, ns);
 		names_sort(ns);
-		names_keep(&fs->root_names, ns);
+		names_keep(&fs->root_names, NODE_ROOT_ID, ns);
 	}
 	for (size_t i = names_after(ns, from); !r && i < ns->order->n; i++) {
 		const struct name *n = names_at(ns, i);
