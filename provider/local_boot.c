@@ -251,6 +251,12 @@ static void step_launch(struct local_op *op)
 		greet(b);
 		return;
 	}
+	if (!op->p->agent || access(op->p->agent, R_OK)) {
+		local_op_finish(op, PROVIDER_OFFLINE,
+				"the agent program '%.120s' is not there; install fragfs anew",
+				op->p->agent ? op->p->agent : "");
+		return;
+	}
 	r = launch(b);
 	if (r == BWRAP_MISSING) {
 		local_op_finish(

@@ -4,6 +4,7 @@
  * forgot it is made anew and registered in its place. Then the mirror brings it to HEAD and verifies it; when a
  * daemon is at it already, this waits for that one.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/lock.h"
+#include "base/log.h"
 #include "store/project.h"
 #include "sync/mirror.h"
 #include "tools/sandbox.h"
@@ -53,14 +56,33 @@ static int create(struct up *u)
 	return CLI_FAILED;
 }
 
+/* One at a time: two that each find no sandbox would make two, and one of them would be nobody's. */
+static int wait_for_turn(struct up *u, int *lock)
+{
+	CLEANUP(free_p) char *path = alloc_fmt("%s/sandboxes/.up", u->s.cli->home);
+	int r = lock_take(AT_FDCWD, path, "sandbox up", true, lock);
+
+	if (!r)
+		r = state_sandbox_get(u->s.store, project_id(u->s.project), &u->s.record);
+	u->s.has_record = !r;
+	return r == STATE_MISSING ? CLI_DONE : r ? CLI_FAILED : CLI_DONE;
+}
+
 /* The sandbox of the record, running; made anew when it is gone. */
 static int find_or_create(struct up *u)
 {
+	CLEANUP(close_p) int lock = -1;
 	struct sandbox *s = &u->s;
-	int r;
+	int r = wait_for_turn(u, &lock);
 
+	if (r)
+		return r;
 	if (!s->has_record)
 		return create(u);
+	if (u->spec.allow_network || u->spec.memory_bytes || u->spec.max_processes)
+		log_warn("the sandbox is there already and keeps its limits and network, "
+			 "ignoring "
+			 "the options; `frag sandbox rm` lets a new one have them");
 	r = sandbox_look(s);
 	if (r == PROVIDER_GONE)
 		return create(u);

@@ -31,6 +31,9 @@ take_down() {
 	for pidfile in "$tmp"/*/run/daemon.pid; do
 		[ ! -f "$pidfile" ] || kill "$(cat "$pidfile")" 2>/dev/null
 	done
+	for agent in "$tmp"/*/sandboxes/*/run/agent.json; do
+		[ ! -f "$agent" ] || kill -9 "$(sed 's/^{"pid":\([0-9]*\).*/\1/;q' "$agent")" 2>/dev/null
+	done
 	for point in $(mounts); do
 		umount -l "$point" 2>/dev/null || fusermount3 -uz "$point" 2>/dev/null
 	done
