@@ -65,7 +65,7 @@ if [ -z "$repo" ]; then
 	# Our own history when it is long enough to be worth a look, a generated app of 4,000 files otherwise.
 	if [ "$(git rev-list --count HEAD 2>/dev/null || echo 0)" -ge 50 ] &&
 		[ "$(git rev-parse --is-shallow-repository 2>/dev/null)" = false ]; then
-		repo=$(git rev-parse --absolute-git-dir)
+		repo=$(cd "$(git rev-parse --git-common-dir)" && pwd)
 		say '2. And a real repository: the one this demo stands in'
 	else
 		repo=$tmp/shared.git

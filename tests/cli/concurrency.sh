@@ -49,9 +49,11 @@ committer() {
 	echo $n >"$tmp/n-commits"
 }
 
+# Not --prune=now: that takes what a push is just writing, with plain git as well.
 collector() {
 	while [ "$(date +%s)" -lt "$end" ]; do
-		git -C "$FRAG_HOME/projects/app.git" gc -q --prune=now || return 1
+		git -C "$FRAG_HOME/projects/app.git" gc -q || return 1
+		"$frag" gc app -q || return 1
 	done
 }
 
