@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/index_format.h"
 #include "store/mdb.h"
@@ -133,6 +134,53 @@ static int open_env(struct state *s, const char *path)
 	return r ? r : open_tables(s);
 }
 
+/* LMDB refuses for good a file whose first two pages were cut short by a kill. So a file being born is
+ * marked, and a mark that is still there means that nothing was ever promised. */
+static const char unborn[] = "state/unborn";
+
+static int clear_unborn(struct store *st)
+{
+	int fd = st->home_fd;
+
+	if (faccessat(fd, unborn, F_OK, AT_SYMLINK_NOFOLLOW)) {
+		if (!faccessat(fd, "state/data.mdb", F_OK, AT_SYMLINK_NOFOLLOW))
+			return 0;
+		return io_replace(fd, unborn, "", 0, 0600);
+	}
+	if ((unlinkat(fd, "state/data.mdb", 0) && errno != ENOENT) ||
+	    (unlinkat(fd, "state/lock.mdb", 0) && errno != ENOENT))
+		return fail(-errno, "clear what was left of a state being made");
+	return 0;
+}
+
+/* Durable before the first promise is made, or a power cut would bring the mark back. */
+static int mark_born(struct store *st)
+{
+	if (unlinkat(st->home_fd, unborn, 0))
+		return errno == ENOENT ? 0 : fail(-errno, "remove '%s'", unborn);
+	return io_sync_dir(st->home_fd, "state");
+}
+
+/* A fault as a code of LMDB's; errnos as small as our outcomes must not be taken for them. */
+static int as_code(int fault)
+{
+	return fault && -fault <= STATE_BAD ? EIO : -fault;
+}
+
+/* One process at a time, so that none takes another's beginning for a dead one's. */
+static int open_alone(struct store *st, struct state *s, const char *path)
+{
+	CLEANUP(close_p) int lock = -1;
+	int r = lock_take(st->home_fd, "run/state.lock", "opening the state", true, &lock);
+
+	if (!r)
+		r = clear_unborn(st);
+	if (r)
+		return as_code(r);
+	r = open_env(s, path);
+	return r ? r : as_code(mark_born(st));
+}
+
 /* Opens it at the first use; state_lock is held. */
 static int state_of(struct store *st, struct state **ret)
 {
@@ -148,7 +196,7 @@ static int state_of(struct store *st, struct state **ret)
 	if (r)
 		return r;
 	s = alloc_zero(sizeof(*s));
-	r = open_env(s, path);
+	r = open_alone(st, s, path);
 	if (r) {
 		state_close(s);
 		if (r == STATE_NEWER)

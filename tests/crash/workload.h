@@ -30,6 +30,7 @@ extern const struct workload workload_files;
 extern const struct workload workload_imports;
 extern const struct workload workload_projects;
 extern const struct workload workload_sloppy;
+extern const struct workload workload_state;
 
 /* NULL when there is none of that name. */
 const struct workload *workload_find(const char *name);

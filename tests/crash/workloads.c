@@ -5,7 +5,7 @@
 
 static const struct workload *const workloads[] = {
 	&workload_commits,  &workload_files,  &workload_imports,
-	&workload_projects, &workload_sloppy,
+	&workload_projects, &workload_sloppy, &workload_state,
 };
 
 const struct workload *workload_find(const char *name)
