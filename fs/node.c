@@ -172,7 +172,7 @@ static uint32_t *bucket_of(const struct shard *s, const struct ident_key *key)
 	return &s->buckets[key->w[1] & (s->n_buckets - 1)];
 }
 
-/* Keeps between one half and two nodes a bucket. */
+/* Keeps between a quarter and one node a bucket. */
 static void rehash(struct shard *s, size_t n_buckets)
 {
 	uint32_t *old = s->buckets;
@@ -200,7 +200,7 @@ static void hash_add(struct shard *s, struct node *n)
 {
 	uint32_t *b;
 
-	if (s->n_hashed >= s->n_buckets * 2)
+	if (s->n_hashed >= s->n_buckets)
 		rehash(s, s->n_buckets * 2);
 	b = bucket_of(s, &n->ident.key);
 	n->next = *b;
@@ -216,7 +216,7 @@ static void hash_remove(struct shard *s, struct node *n)
 		b = &slot_node(s, *b)->next;
 	*b = n->next;
 	s->n_hashed--;
-	if (s->n_buckets > BUCKETS_MIN && s->n_hashed < s->n_buckets / 2)
+	if (s->n_buckets > BUCKETS_MIN && s->n_hashed < s->n_buckets / 4)
 		rehash(s, s->n_buckets / 2);
 }
 

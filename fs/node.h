@@ -23,21 +23,22 @@ enum { NODE_ROOT_ID = 1 };
 
 struct node {
 	struct ident ident;
+
+	/* the table's own; beside the identity, so that following a chain touches one cache line a node */
+	uint64_t id, n_lookup;
+	uint32_t n_refs, next, slot;
+
+	uint32_t mode;  /* as st_mode */
 	struct oid oid; /* tree or blob; of a live directory guarded by the app's live lock */
 	uint8_t kind;   /* enum place_kind */
 	uint8_t view;   /* enum tree_view */
 	uint16_t depth; /* how many directories below the project's it stands */
-	uint32_t mode;  /* as st_mode */
 	uint32_t seq;   /* fragment, 0: none */
 	uint32_t mtime_ns;
-	int64_t mtime; /* of a live directory guarded by the app's live lock */
-	uint64_t size;
+	int64_t mtime;   /* of a live directory guarded by the app's live lock */
+	uint64_t size;   /* of a directory: its parent's inode number */
 	struct app *app; /* counted; NULL outside projects */
 	void *extra;     /* the kind's own, freed with the node */
-
-	/* the table's own */
-	uint64_t id, n_lookup;
-	uint32_t n_refs, next, slot;
 };
 
 /* `release` frees what a dead node's `app` and `extra` own; called without any lock of the table. */
