@@ -298,6 +298,8 @@ static int begin(struct daemon *d)
 		r = take_lock(d);
 	if (!r)
 		r = open_log(d);
+	/* Per thread and inherited: so before there are others. */
+	harden();
 	if (!r)
 		r = refuse_mount(d, fs_mount(d->store, &config, &d->fs));
 	if (!r)
@@ -314,7 +316,6 @@ static void ready(void *arg)
 	struct daemon *d = arg;
 
 	log_capture(NULL);
-	harden();
 	leave_terminal(d);
 	start_engine(d);
 	log_info("daemon: process %ld serves '%s' on '%s'", (long)getpid(), d->cli->home,

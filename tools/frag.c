@@ -12,6 +12,7 @@
  * A command line is parsed after the table below (tools/options.c), the home is found
  * (tools/home.c) and the verb is run. `daemon` is a verb like the others: `frag mount` starts it.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,9 +119,10 @@ static int run_verb(const struct verb *v, const struct options *o, mode_t mask)
 	if (!r)
 		r = v->run(&cli, &o->args);
 	home_forget(&cli);
-	/* A full disk or a closed pipe must not look like success. */
-	if (fflush(stdout) && !r)
-		r = cli_refuse(NULL, "cannot write the output: %m");
+	/* A full disk must not look like success; whoever closed the pipe has had enough and wants no words. */
+	if ((fflush(stdout) || ferror(stdout)) && !r)
+		r = errno == EPIPE ? CLI_FAILED
+				   : cli_refuse(NULL, "cannot write the output: %m");
 	return r < 0 ? CLI_FAILED : r;
 }
 

@@ -32,6 +32,8 @@ is 'it answers on its socket' "$mnt true" \
 	"$(frag ask '{"op":"status"}' | jq -r '"\(.mountpoint) \(.ok)"')"
 is 'it refuses nonsense with words' "the daemon knows no operation 'dance'" \
 	"$(frag ask '{"op":"dance"}' | jq -r .error)"
+[ "$(id -u)" = 0 ] && is 'as root no thread of it can gain privileges' 1 \
+	"$(cat /proc/"$pid"/task/*/status | sed -n 's/^NoNewPrivs:[^0-9]*//p' | sort -u | tr '\n' ' ' | sed 's/ $//')"
 claim 'its log says that it serves' grep -q "serves '$FRAG_HOME' on '$mnt'" "$FRAG_HOME/run/log"
 refuses 'a second daemon, naming the first and its mount' 1 "process $pid serves $mnt" \
 	frag mount "$tmp/other$(mkdir "$tmp/other")"
@@ -133,8 +135,11 @@ else
 fi
 
 # another user
-if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -u "$(command -v fusermount3)" ]; then
-	nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$tmp/nobody" FRAG_HOME="$tmp/nobody/home" "$@"; }
+other_user() {
+	nobody() {
+		setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$tmp/nobody" \
+			FRAG_HOME="$tmp/nobody/home" "$@"
+	}
 	chmod 755 "$tmp" && mkdir "$tmp/nobody" "$tmp/nobody/mnt" && chown -R 65534:65534 "$tmp/nobody"
 	frag mount "$mnt"
 	refuses 'another user at the socket' 1 'Permission denied|another user' \
@@ -143,12 +148,15 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -u "$(command -v fus
 	frag unmount "$mnt"
 	nobody test -w /dev/fuse || {
 		echo "# an ordinary user may not open /dev/fuse here"
-		done_claiming
+		return
 	}
 	claim 'an ordinary user mounts' nobody sh -c '"$frag" init && "$frag" project create mine && "$frag" mount "$HOME/mnt"'
 	is 'and sees his projects' mine "$(nobody ls "$tmp/nobody/mnt")"
 	claim 'and unmounts' nobody "$frag" unmount "$tmp/nobody/mnt"
 	claim 'and nothing is left' test -z "$(mounts)"
+}
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ -u "$(command -v fusermount3)" ]; then
+	other_user
 else
 	echo "# other users are not tried: not root, or no set-uid fusermount3"
 fi
