@@ -51,7 +51,6 @@ static const char *const settings[] = {
 	"fetch.writeCommitGraph=false",
 	"fetch.prune=false",
 	"fetch.pruneTags=false",
-	"fetch.bundleURI=",
 	"submodule.recurse=false",
 	"gc.auto=0",
 	"maintenance.auto=false",
