@@ -181,7 +181,9 @@ static bool is_same(const struct manifest_entry *a, const struct manifest_entry 
 	return a->mode == b->mode && oid_eq(&a->oid, &b->oid);
 }
 
-static uint32_t count_drift(const struct manifest *a, const struct manifest *b)
+/* Where nothing drifted the newer stamp is kept, in memory only: a file looked at within the clock's granule after it was
+ * put in place is read again once, and not at every look. */
+static uint32_t count_drift(struct manifest *a, const struct manifest *b)
 {
 	size_t i = 0, j = 0;
 	uint32_t n = 0;
@@ -191,7 +193,10 @@ static uint32_t count_drift(const struct manifest *a, const struct manifest *b)
 			: j == b->n ? -1
 				    : strcmp(a->entries[i].path, b->entries[j].path);
 
-		n += c || !is_same(&a->entries[i], &b->entries[j]);
+		if (c || !is_same(&a->entries[i], &b->entries[j]))
+			n++;
+		else
+			a->entries[i].stamp = b->entries[j].stamp;
 		i += c <= 0;
 		j += c >= 0;
 	}
