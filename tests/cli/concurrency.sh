@@ -10,7 +10,7 @@ long=${SECONDS_LONG:-20}
 
 "$here/../bench/generate.sh" web "$tmp/web"
 "$frag" init >/dev/null
-"$frag" import "$tmp/web" --name app -q
+"$frag" import "$tmp/web" --name app -q >/dev/null
 "$frag" mount "$mnt"
 git clone -q "$FRAG_HOME/projects/app.git" "$tmp/clone"
 end=$(($(date +%s) + long))

@@ -6,8 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 "$here/../bench/generate.sh" web "$tmp/web"
 "$frag" init >/dev/null
-"$frag" import "$tmp/web" --name app -q
-"$frag" import "$tmp/web" --name other -q
+"$frag" import "$tmp/web" --name app -q >/dev/null
+"$frag" import "$tmp/web" --name other -q >/dev/null
 "$frag" mount "$mnt"
 git clone -q "$FRAG_HOME/projects/app.git" "$tmp/clone"
 
@@ -36,8 +36,10 @@ claim 'a bare repository put into the home is a project within a second' within 
 claim 'with all its versions' within 2 test -e "$mnt/dropped/at/40/index.html"
 "$frag" project create fresh >/dev/null
 claim 'a project made by frag appears within a second' within 1 test -d "$mnt/fresh"
-mkdir "$mnt/made" 2>"$tmp/err"
-claim 'mkdir in the mount makes a project' test -d "$FRAG_HOME/projects/made.git"
+refuses 'no directory is made in the mount by hand' 1 'Read-only file system' mkdir "$mnt/made"
+refuses 'nor is a version written to' 1 'Read-only file system' touch "$mnt/app/at/7/index.html"
+refuses 'nor is a file of it removed' 1 'Read-only file system' rm "$mnt/app/at/7/index.html"
+claim 'which has it still' grep -q 'Version 7' "$mnt/app/at/7/index.html"
 
 # Damage: one project breaks, the rest is served.
 mkdir "$FRAG_HOME/projects/hollow.git"
