@@ -1,4 +1,4 @@
-/* tests/sandbox/test_torn.c - nobody ever reads half of a switch's file.
+/* tests/sandbox/test_torn.c - nobody ever reads half of a switch's file, and nobody's write is lost in one.
  *
  * Readers go round over 200 files as fast as they can, while the agent switches a hundred times between versions in
  * which every file differs. Each file must be there, whole, and of one version, at every read. The control
@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,7 +28,7 @@
 #include "tests/agent_client.h"
 #include "tests/scratch.h"
 
-enum { FILES = 200, SWITCHES = 100, LINES = 300, LINE = 12, VERSIONS = 2 };
+enum { FILES = 200, SWITCHES = 100, LINES = 300, LINE = 12, VERSIONS = 2, ROUNDS = 400 };
 
 static const char *agent_path;
 
@@ -197,11 +198,67 @@ static void would_notice_writing_in_place(void **state)
 	stop(&f);
 }
 
+/* Renames a file of its own over `path` at some instant of the switch. */
+static pid_t start_writer(struct fixture *f, unsigned round)
+{
+	struct timespec now;
+	int64_t until;
+	pid_t pid;
+
+	scratch_write(&f->s, "own", "the sandbox's own");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	until = clock_ns() + (int64_t)(round * 7919 % 1500) * 1000;
+	while (clock_ns() < until)
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	_exit(renameat(f->s.fd, "own", f->app, "x") ? 1 : 0);
+}
+
+/* Whatever the order, the sandbox wrote knowingly over what stood there, and nobody may write over that. */
+static void loses_no_write_of_the_same_moment(void **state)
+{
+	static const struct tree_file one[] = {{"x", MODE_FILE, "one"}, {0}};
+	static const struct tree_file two[] = {{"x", MODE_FILE, "two"}, {0}};
+	static const struct tree_file own[] = {{"x", MODE_FILE, "the sandbox's own"}, {0}};
+	unsigned n_drift = 0, n_applied = 0;
+	struct fixture f;
+	struct wire_frame r;
+
+	scratch_init(&f.s);
+	agent_client_start(&f.c, agent_path, f.s.path);
+	f.app = openat(f.s.fd, "app", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = agent_client_switch(&f.c, empty, one, WIRE_INLINE);
+	for (unsigned n = 0; n < ROUNDS; n++) {
+		pid_t pid = start_writer(&f, n);
+		int status;
+
+		r = agent_client_switch(&f.c, one, two, WIRE_INLINE);
+		n_applied += r.type == WIRE_APPLIED;
+		n_drift += r.type == WIRE_ERROR && r.code == WIRE_E_DRIFT;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		assert_string_equal(scratch_read(&f.s, "app/x"), own[0].text);
+		r = agent_client_ask(&f.c, (struct wire_frame){.type = WIRE_MANIFEST});
+		assert_frame(&r, WIRE_ENTRY);
+		r = agent_client_next(&f.c);
+		assert_frame(&r, WIRE_END);
+		r = agent_client_switch(&f.c, own, one, WIRE_INLINE);
+		assert_frame(&r, WIRE_APPLIED);
+	}
+	print_message("# %u applied before the write, %u refused after it\n", n_applied,
+		      n_drift);
+	assert_int_equal(n_applied + n_drift, ROUNDS);
+	stop(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shows_no_reader_half_a_switch),
 		cmocka_unit_test(would_notice_writing_in_place),
+		cmocka_unit_test(loses_no_write_of_the_same_moment),
 	};
 
 	agent_path = argc > 1 ? argv[1] : NULL;
