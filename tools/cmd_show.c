@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "store/blob.h"
@@ -196,21 +197,39 @@ static int show_path(struct show *s, const char *path)
 			    : write_blob(s->project, &e, path);
 }
 
+static bool is_time(const char *text, size_t len)
+{
+	CLEANUP(free_p) char *copy = alloc_copy(text, len);
+	int64_t t;
+	int tz;
+
+	return !clock_parse(copy, &t, &tz);
+}
+
+/* The colon that begins a path, or NULL. Not every colon does: `seq:42`, `HEAD^{/a:b}` and times have their own. */
+static const char *path_colon(const char *rev)
+{
+	const char *brace = strrchr(rev, '}'), *from = brace ? brace : rev;
+
+	if (is_time(rev, strlen(rev)))
+		return NULL;
+	for (const char *c = rev + strlen(rev); c-- > rev;) {
+		if (*c == ':' && is_time(rev, (size_t)(c - rev)))
+			return c;
+	}
+	if (!strncmp(from, "seq:", 4))
+		from += 4;
+	return strchr(from, ':');
+}
+
 static int show_revision(struct show *s, const char *rev)
 {
-	/* `HEAD^{/a:b}` holds a colon that begins no path. */
-	const char *brace = strrchr(rev, '}'), *colon = strchr(brace ? brace : rev, ':');
+	const char *colon = path_colon(rev);
 	CLEANUP(free_p)
 	char *name = colon ? alloc_copy(rev, (size_t)(colon - rev)) : alloc_str(rev);
 	struct oid id;
 	int r;
 
-	/* "seq:42" is a revision's own colon. */
-	if (colon && !strcmp(name, "seq")) {
-		colon = strchr(colon + 1, ':');
-		free(name);
-		name = colon ? alloc_copy(rev, (size_t)(colon - rev)) : alloc_str(rev);
-	}
 	r = cli_revision(s->project, *name ? name : "HEAD", &id);
 	if (r)
 		return r;

@@ -66,6 +66,9 @@ is 'JSON of a binary file keeps every byte' 00ff62696e617279 \
 	"$(frag show shop v1:bin --json | jq -r .content_hex)"
 is 'JSON of a text file is the text' 'hello' "$(frag show shop :README.md --json | jq -r .content)"
 is 'a directory is listed' 'main.txt' "$(frag show shop v1:src --json | jq -r '.[].path')"
+is 'a time and a number may have colons of their own' 'hello 2 2 hello' \
+	"$({ frag show shop 2023-11-14T23:00:00Z:README.md; frag show shop 2023-11-14T22:16:00Z --json | jq .seq
+	frag show shop seq:2 --json | jq .seq; frag show shop seq:2:README.md; } | tr '\n' ' ' | sed 's/ $//')"
 is 'show -p is the patch of git' "$(git -C "$bare" show --format= -p v1 -- src)" \
 	"$(frag show shop v1 -p | sed -n '/^diff --git a.src/,$p')"
 
