@@ -3,7 +3,8 @@
 #
 # Every way to import is run in a home of its own and killed: frag, or whichever git it drives, at its n-th
 # write, rename, fsync and so on. Whatever n: a project that can be seen is whole, git finds no fault,
-# and the same call again ends where an undisturbed one ends, with nothing left over. $POINTS is
+# and the same call again ends where an undisturbed one ends, with nothing left over and
+# `frag fsck` content. $POINTS is
 # how many n are tried for each way.
 #
 # The control is `git clone --mirror` into the same place: the harness must catch it showing half a project.
@@ -76,6 +77,7 @@ loop() {
 			cat "$tmp/again"
 		} >>"$tmp/violations"
 		numbered >"$tmp/got"
+		"$frag" fsck -q >"$tmp/checked" 2>&1 || cat "$tmp/checked" >>"$tmp/violations"
 		diff "$tmp/want" "$tmp/got" >>"$tmp/violations" && sound ||
 			echo "$name: another end after a kill at $call $k" >>"$tmp/violations"
 		[ -z "$(find "$home/projects" -mindepth 1 -maxdepth 1 -name '.*')" ] ||
