@@ -13,11 +13,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/commit.h"
 #include "store/fragment.h"
 #include "store/project_private.h"
+#include "store/search_scan.h"
 
 enum {
 	REVISION_LEN_MAX = 1024,
@@ -73,6 +76,26 @@ static int by_name(struct project *p, const char *name, struct oid *ret)
 	return 0;
 }
 
+/* A walk from `base`, or from all branches, tags and remotes; youngest first. libgit2's codes. */
+static int start_walk(git_repository *repo, const struct oid *base, git_revwalk **ret)
+{
+	static const char *const globs[] = {"refs/heads/*", "refs/tags/*", "refs/remotes/*"};
+	git_oid id;
+	int r = git_revwalk_new(ret, repo);
+
+	if (!r)
+		r = git_revwalk_sorting(*ret, GIT_SORT_TIME);
+	if (r)
+		return r;
+	if (base) {
+		id = oid_to_git(base);
+		return git_revwalk_push(*ret, &id);
+	}
+	for (size_t i = 0; i < sizeof(globs) / sizeof(*globs) && !r; i++)
+		r = git_revwalk_push_glob(*ret, globs[i]);
+	return r;
+}
+
 static int by_time(struct project *p, int64_t t, struct oid *ret)
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
@@ -88,12 +111,7 @@ static int by_time(struct project *p, int64_t t, struct oid *ret)
 		r = project_repo(p, &lent.repo);
 	if (r)
 		return r;
-	id = oid_to_git(&head.commit);
-	r = git_revwalk_new(&walk, lent.repo);
-	if (!r)
-		r = git_revwalk_sorting(walk, GIT_SORT_TIME);
-	if (!r)
-		r = git_revwalk_push(walk, &id);
+	r = start_walk(lent.repo, &head.commit, &walk);
 	/* Newest first, so the first that is old enough is the last one not newer. */
 	while (!r && !(r = git_revwalk_next(&id, walk))) {
 		CLEANUP(git_commit_freep) git_commit *commit = NULL;
@@ -106,6 +124,70 @@ static int by_time(struct project *p, int64_t t, struct oid *ret)
 	if (r == GIT_ITEROVER)
 		return REVISION_MISSING;
 	return fail_git(r, "walk the history of project '%s'", project_name(p));
+}
+
+static bool says(struct project *p, const struct oid *id, struct search_scan *scan)
+{
+	struct search_hits h = {0};
+	struct commit *c;
+	bool found;
+
+	if (commit_read(p, id, &c))
+		return false;
+	search_scan_run(scan, c->message, strlen(c->message), &h);
+	found = h.n > 0;
+	search_hits_deinit(&h);
+	commit_free(c);
+	return found;
+}
+
+static int find_text(struct project *p, const struct oid *base, struct search_scan *scan,
+		     struct oid *ret)
+{
+	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
+	CLEANUP(git_revwalk_freep) git_revwalk *walk = NULL;
+	git_oid id;
+	int r = project_repo(p, &lent.repo);
+
+	if (r)
+		return r;
+	r = start_walk(lent.repo, base, &walk);
+	while (!r && !(r = git_revwalk_next(&id, walk))) {
+		struct oid oid = oid_from_git(&id);
+
+		if (!says(p, &oid, scan))
+			continue;
+		*ret = oid;
+		return 0;
+	}
+	return r == GIT_ITEROVER
+		       ? (int)REVISION_MISSING
+		       : fail_git(r, "walk the history of project '%s'", project_name(p));
+}
+
+/* The youngest commit reachable from `base` whose message matches. libgit2 can do that too, but loses
+ * memory each time and bounds no pattern. */
+static int by_text(struct project *p, const struct oid *base, const char *pattern,
+		   struct oid *ret)
+{
+	const struct search_options o = {.pattern = pattern};
+	struct search_pattern *compiled = NULL;
+	struct search_scan *scan = NULL;
+	char why[SEARCH_WHY_MAX];
+	int r;
+
+	if (!*pattern || *pattern == '!')
+		return REVISION_BAD;
+	r = search_pattern_new(&o, &compiled, why);
+	if (!r)
+		r = search_scan_new(compiled, &scan);
+	if (!r)
+		r = find_text(p, base, scan, ret);
+	else if (r > 0)
+		r = REVISION_BAD;
+	search_scan_free(scan);
+	search_pattern_free(compiled);
+	return r;
 }
 
 static int outcome_of(int code, const char *rev)
@@ -153,8 +235,39 @@ static int by_git(struct project *p, const char *rev, struct oid *ret)
 	return 0;
 }
 
+/* Git's syntax with its searches for a message, `<rev>^{/text}` and `:/text`, taken out of it. */
+static int by_syntax(struct project *p, const char *rev, struct oid *ret)
+{
+	CLEANUP(free_p) char *copy = NULL;
+	CLEANUP(free_p) char *next = NULL;
+	char hex[OID_HEX_LEN + 1], *text, *end;
+	int r;
+
+	if (!strncmp(rev, ":/", 2))
+		return by_text(p, NULL, rev + 2, ret);
+	if (!strstr(rev, "^{/"))
+		return by_git(p, rev, ret);
+	copy = alloc_str(rev);
+	text = strstr(copy, "^{/");
+	*text = '\0';
+	text += 3;
+	end = strchr(text, '}');
+	if (!end)
+		return REVISION_BAD;
+	*end = '\0';
+	r = by_git(p, *copy ? copy : "HEAD", ret);
+	if (!r)
+		r = by_text(p, ret, text, ret);
+	if (r || !end[1])
+		return r;
+	/* What follows goes on from there; each turn has one search less. */
+	next = alloc_fmt("%s%s", oid_hex(ret, hex), end + 1);
+	return by_syntax(p, next, ret);
+}
+
 int revision_resolve(struct project *p, const char *rev, struct oid *ret)
 {
+	struct oid found;
 	int64_t t;
 	int tz, r;
 
@@ -171,5 +284,8 @@ int revision_resolve(struct project *p, const char *rev, struct oid *ret)
 			t += SECONDS_A_DAY - 1;
 		return by_time(p, t, ret);
 	}
-	return by_git(p, rev, ret);
+	r = by_syntax(p, rev, &found);
+	if (!r)
+		*ret = found;
+	return r;
 }

@@ -84,6 +84,11 @@ static void git_syntax_is_gits(void **state)
 
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
 		assert_is(r, same[i], same[i]);
+	assert_is(r, ":/shop", "main");
+	assert_is(r, ":/^fix", "main~1");
+	assert_is(r, "HEAD^{/^add}~1", "main~1");
+	assert_is(r, "main~1^{/add}", "main~2");
+	assert_is(r, "main^{/fix}^{/add}", "main~2");
 	oid_hex(&main, hex);
 	assert_is(r, hex, "main");
 	hex[9] = '\0';
@@ -112,9 +117,11 @@ static void three_kinds_of_no(void **state)
 		"seq:99",      "v1^{x}",
 		"main^2",      "deadbeef",
 		"99999999999", "1111111111111111111111111111111111111111"};
-	static const char *const bad[] = {"",      "-x",   "--all",  "main:f", "main^{tree}",
-					  "a\nb",  "seq:", "seq:1x", "main~x", "main^{",
-					  "@{-1}x"};
+	static const char *const bad[] = {"",         "-x",          "--all",
+					  "main:f",   "main^{tree}", "a\nb",
+					  "seq:",     "seq:1x",      "main~x",
+					  "main^{",   "main^{/(}",   ":/",
+					  "main^{/x", "@{-1}x"};
 	struct repo *r = *state;
 	struct oid got = {{1}};
 
