@@ -324,7 +324,7 @@ int import_git_child_run(const struct import_git_child *c, const char *const *ar
 	struct words w = {.child = c};
 	int o[2] = {-1, -1}, e[2] = {-1, -1}, r, status;
 	struct proc p = {.argv = k.argv, .cwd_fd = -1, .in_fd = in, .dies_with_us = true};
-	pid_t pid;
+	pid_t pid = -1;
 
 	buf_init(&kept, WORDS_MAX);
 	r = command_init(&k, c, args);

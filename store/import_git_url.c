@@ -82,7 +82,7 @@ static void split_credentials(struct import_git_url *u, const char *src)
 
 static void parse_url(struct import_git_url *u, const char *src, const char *sep)
 {
-	const char *host = sep + 3;
+	const char *host;
 
 	if (!scheme_known(src, (size_t)(sep - src))) {
 		u->why = "git can fetch from file, git, http, https and ssh addresses only";
