@@ -2,6 +2,8 @@
  *
  *	event or ask → wanted (a set of names) → a moment's pause, so that a burst is one refresh → follow_one()
  *
+ * Following one project is an chore (fs/chore.h), so that one that takes long holds up no other.
+ *
  * It is level-triggered: following once too often costs a few stats, and nothing here depends on what an event said. At
  * the start it sets the watches of all projects, a handful between two looks at the queue, so that a mount
  * of ten thousand answers at once; a project that is looked up before its turn gets its watches first.
@@ -24,6 +26,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "fs/app.h"
+#include "fs/chore.h"
 #include "fs/fs_private.h"
 #include "fs/inval.h"
 #include "fs/node.h"
@@ -53,6 +56,7 @@ struct wanted {
 struct follow {
 	struct fs *fs;
 	struct watch_set *watches;
+	struct chores *chores;
 	int wake_fd;
 	pthread_t thread;
 
@@ -87,6 +91,12 @@ static void want_locked(struct follow *f, const char *name, bool replaced)
 	w->replaced = w->replaced || replaced;
 }
 
+static void want(struct follow *f, const char *name)
+{
+	LOCKED(&f->lock);
+	want_locked(f, name, false);
+}
+
 static void wake(struct follow *f)
 {
 	eventfd_write(f->wake_fd, 1);
@@ -102,6 +112,16 @@ void follow_ask(struct follow *f, const char *name)
 	wake(f);
 }
 
+/* Something of the project (NULL: of any) is still to be followed. */
+static bool is_behind_locked(struct follow *f, const char *name)
+{
+	const struct wanted *w = f->wanted;
+
+	while (w && name && strcmp(w->name, name) != 0)
+		w = w->next;
+	return w || chores_busy(f->chores, name);
+}
+
 void follow_now(struct follow *f, const char *name)
 {
 	uint64_t ticket;
@@ -110,7 +130,7 @@ void follow_now(struct follow *f, const char *name)
 	pthread_mutex_lock(&f->lock);
 	ticket = ++f->asked;
 	wake(f);
-	while (f->done < ticket && !f->quit)
+	while (!f->quit && (f->done < ticket || is_behind_locked(f, name)))
 		pthread_cond_wait(&f->done_cond, &f->lock);
 	pthread_mutex_unlock(&f->lock);
 	inval_wait(f->fs->inval);
@@ -226,6 +246,29 @@ static void follow_project(struct fs *fs, struct app *app, struct project *p)
 		fs->on_change(app->name, fs->on_change_arg);
 }
 
+/* The chore: refreshes one project. */
+static void follow_app(struct app *app, void *arg)
+{
+	struct follow *f = arg;
+	CLEANUP(project_unrefp) struct project *p = NULL;
+
+	/* Whoever is just deleting it must not find new files in it. */
+	if (apps_is_whole(f->fs, app->name) && !app_open(f->fs, app, &p))
+		follow_project(f->fs, app, p);
+	app_set_fresh(app);
+}
+
+/* After each chore: what was wanted meanwhile can go on, and who waits may look. */
+static void on_chore_done(void *arg)
+{
+	struct follow *f = arg;
+
+	LOCKED(&f->lock);
+	pthread_cond_broadcast(&f->done_cond);
+	if (f->wanted)
+		wake(f);
+}
+
 /* The name stands for another repository, or none: what was known of the old one is dropped. */
 static void replace_project(struct follow *f, const char *name)
 {
@@ -251,9 +294,7 @@ static bool is_young(struct follow *f, const char *name)
 	    !(st.stx_mask & STATX_BTIME) ||
 	    wall_ns() - (st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec) >= YOUNG_NS)
 		return false;
-	pthread_mutex_lock(&f->lock);
-	want_locked(f, name, false);
-	pthread_mutex_unlock(&f->lock);
+	want(f, name);
 	f->retry = true;
 	return true;
 }
@@ -262,7 +303,6 @@ static void follow_one(struct follow *f, const struct wanted *w)
 {
 	struct fs *fs = f->fs;
 	CLEANUP(app_unrefp) struct app *app = NULL;
-	CLEANUP(project_unrefp) struct project *p = NULL;
 
 	if (!project_name_ok(w->name))
 		return;
@@ -276,10 +316,12 @@ static void follow_one(struct follow *f, const struct wanted *w)
 	if (!app->watched)
 		watch_project(f->watches, w->name);
 	app->watched = true;
-	/* Whoever is just deleting it must not find new files in it. */
-	if (apps_is_whole(fs, w->name) && !app_open(fs, app, &p))
-		follow_project(fs, app, p);
-	app_set_fresh(app);
+	if (chores_run(f->chores, app) != CHORE_BUSY)
+		return;
+	want(f, w->name);
+	/* It may have ended between the two, and nobody else would wake us for what is wanted now. */
+	if (!chores_busy(f->chores, w->name))
+		wake(f);
 }
 
 static struct wanted *take_wanted(struct follow *f, bool *all)
@@ -420,6 +462,7 @@ struct follow *follow_new(struct fs *fs)
 	int r;
 
 	f->fs = fs;
+	f->chores = chores_new(follow_app, on_chore_done, f);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->done_cond, NULL);
 	f->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -431,6 +474,7 @@ struct follow *follow_new(struct fs *fs)
 		return f;
 	fail(r, "fs: start to follow the repositories");
 	watch_free(f->watches);
+	chores_free(f->chores);
 	free(f);
 	return NULL;
 }
@@ -445,6 +489,8 @@ void follow_stop(struct follow *f)
 	pthread_mutex_unlock(&f->lock);
 	wake(f);
 	pthread_join(f->thread, NULL);
+	chores_free(f->chores);
+	f->chores = NULL;
 	f->stopped = true;
 }
 

@@ -43,7 +43,8 @@ void fs_free(struct fs *fs);
  * invalidated before this returns. Not from a FUSE worker. For verbs that the daemon carries out. */
 int fs_follow_now(struct fs *fs, const char *project);
 
-/* Called on the follower's thread after a project's refs or HEAD moved. Set before fs_serve(). */
+/* Called after a project's refs or HEAD moved, on a thread of the follower's; for two projects perhaps at once.
+ * Set before fs_serve(). */
 void fs_on_change(struct fs *fs, void (*fn)(const char *project, void *arg), void *arg);
 
 /* What a project's .frag/status.json says of its mirror: `fn` writes exactly one JSON value. On a worker, so it must

@@ -175,6 +175,26 @@ static void changes_a_file_into_a_directory_and_back(void **state)
 		      "src/deep/er/y)\" = y");
 }
 
+static void is_not_held_up_by_a_slow_project(void **state)
+{
+	struct mounted *m = *state;
+
+	mounted_sh(m, "cp -r \"$R\" \"$H/projects/slow.git\"");
+	mounted_until(m, 3000,
+		      "ls \"$M/slow/fragments\" | grep -q .; cat \"$M/demo/live/README.md\"");
+	/* somebody else is numbering it, for longer than this test lasts */
+	mounted_sh(
+		m,
+		"flock \"$H/projects/slow.git/fragfs.numbering.lock\" -c 'echo $$ >\"$T/pid\"; "
+		"exec tail -f /dev/null' >/dev/null 2>&1 & ");
+	mounted_until(m, 2000, "test -s \"$T/pid\"");
+	mounted_sh(m, "cd \"$W\"; echo slow >>README.md; git commit -qam slow; git push -q "
+		      "\"$H/projects/slow.git\" main; git push -q origin main");
+	mounted_until(m, SOON_MS, "grep -q slow \"$M/demo/live/README.md\"");
+	mounted_sh(m, "! ls \"$M/slow/fragments\" | grep -q 00006; kill $(cat \"$T/pid\")");
+	mounted_until(m, 2000, "ls \"$M/slow/fragments\" | grep -q 00006");
+}
+
 #define CLAIM(fn) cmocka_unit_test_setup_teardown(fn, mounted_setup, mounted_teardown)
 
 int main(void)
@@ -188,6 +208,7 @@ int main(void)
 		CLAIM(keeps_what_did_not_change_in_live),
 		CLAIM(leaves_open_files_of_live_whole),
 		CLAIM(changes_a_file_into_a_directory_and_back),
+		CLAIM(is_not_held_up_by_a_slow_project),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
