@@ -9,6 +9,7 @@
  *	          └──▶ PULL              └──── it holds something else ┘ └─ CONFLICT
  *	any ──▶ BACKOFF ──▶ PROBE;   PROBE ──▶ ASLEEP ──▶ PROBE;   any ──▶ HALTED, GONE ──(event, a minute)──▶ PROBE
  *
+ * A sandbox that was stopped is started (ASLEEP) for an order or a command that waits, else left asleep, as settled.
  * NEW, PROBE, BOOTSTRAP, ASLEEP are made in mirror_probe.c, PULL in mirror_pull.c, PLAN, SEND, APPLY, VERIFY in
  * mirror_send.c; DUE, BACKOFF and the settled ones here. mirror_enter() is the only function that changes the state.
  *
@@ -89,14 +90,20 @@ static bool is_settled(enum mirror_state s)
 	       s == MIRROR_GONE;
 }
 
-bool mirror_is_settled(const struct mirror *m)
+/* Asleep, and nobody asked for it to be woken. */
+static bool rests(const struct mirror *m, enum mirror_state s)
 {
-	return is_settled(m->state) && !m->due;
+	return is_settled(s) || (s == MIRROR_ASLEEP && m->resting);
 }
 
-static int64_t patience(enum mirror_state s)
+bool mirror_is_settled(const struct mirror *m)
 {
-	if (is_settled(s))
+	return rests(m, m->state) && !m->due;
+}
+
+static int64_t patience(const struct mirror *m, enum mirror_state s)
+{
+	if (rests(m, s))
 		return MIRROR_SETTLED_MS;
 	if (s == MIRROR_PROBE || s == MIRROR_ASLEEP || s == MIRROR_NEW || s == MIRROR_VERIFY)
 		return MIRROR_PROBE_MS;
@@ -106,11 +113,12 @@ static int64_t patience(enum mirror_state s)
 void mirror_enter(struct mirror *m, enum mirror_state state)
 {
 	m->state = state;
+	m->resting &= state == MIRROR_ASLEEP;
 	m->part = 0;
 	m->entered = clock_now(m->clock);
-	m->deadline = m->entered + patience(state);
+	m->deadline = m->entered + patience(m, state);
 	m->ceiling = state == MIRROR_PULL ? m->entered + MIRROR_PULL_MS : m->deadline;
-	if (!m->owned || (!is_settled(state) && state != MIRROR_BACKOFF))
+	if (!m->owned || (!rests(m, state) && state != MIRROR_BACKOFF))
 		return;
 	m->source->ops->disown(m->source);
 	m->owned = false;
@@ -118,7 +126,7 @@ void mirror_enter(struct mirror *m, enum mirror_state state)
 
 void mirror_alive(struct mirror *m)
 {
-	int64_t deadline = clock_now(m->clock) + patience(m->state);
+	int64_t deadline = clock_now(m->clock) + patience(m, m->state);
 
 	m->deadline = deadline < m->ceiling ? deadline : m->ceiling;
 }
@@ -174,6 +182,7 @@ int mirror_settle(struct mirror *m, enum mirror_state state, const char *fmt, ..
 	va_end(ap);
 	log_debug("sync: sandbox '%s': %s: %s", m->rec.id, mirror_state_name(state), m->why);
 	m->order = false;
+	m->resting = state == MIRROR_ASLEEP;
 	m->attempt = m->rounds = 0;
 	/* Who is halted looks again from the start: who is there, under which epoch. */
 	if (state != MIRROR_CONFLICT)
@@ -391,11 +400,12 @@ static void expire(struct mirror *m)
 {
 	enum mirror_state was = m->state;
 
-	if (was == MIRROR_PROBE || was == MIRROR_ASLEEP || was == MIRROR_NEW) {
+	if (!rests(m, was) &&
+	    (was == MIRROR_PROBE || was == MIRROR_ASLEEP || was == MIRROR_NEW)) {
 		mirror_fail(m, "the sandbox did not answer");
 		return;
 	}
-	if (was != MIRROR_BACKOFF && !is_settled(was)) {
+	if (was != MIRROR_BACKOFF && !rests(m, was)) {
 		m->doubt = true;
 		m->attempt++;
 		(void)snprintf(m->why, sizeof(m->why), "no answer in state %s",
@@ -414,7 +424,7 @@ static int step_state(struct mirror *m)
 	case MIRROR_BOOTSTRAP:
 		return mirror_step_bootstrap(m);
 	case MIRROR_ASLEEP:
-		return mirror_step_asleep(m);
+		return m->resting ? step_settled(m) : mirror_step_asleep(m);
 	case MIRROR_DUE:
 		return step_due(m);
 	case MIRROR_PULL:

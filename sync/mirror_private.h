@@ -88,6 +88,7 @@ struct mirror {
 	bool trusted; /* a VERIFY agreed since this conversation began */
 	bool doubt;   /* … and the next one must rehash everything */
 	bool new_epoch, unsaved;
+	bool resting;              /* ASLEEP, and to be left so until somebody asks */
 	bool woken;    /* it was started, and has not greeted since */
 
 	struct flat base, desired, remote;
@@ -131,7 +132,7 @@ void mirror_enter(struct mirror *m, enum mirror_state state);
 void mirror_alive(struct mirror *m);
 /* The try failed: pause, then PROBE. */
 void mirror_fail(struct mirror *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Ends in CONFLICT, HALTED or GONE, with the reason. 1 or a fault. */
+/* Ends in CONFLICT, HALTED, GONE or (to be left so) ASLEEP, with the reason. 1 or a fault. */
 int mirror_settle(struct mirror *m, enum mirror_state state, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* R = D was proven: closes the operation, advances B and R. 1 or a fault. */

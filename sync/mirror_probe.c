@@ -33,6 +33,11 @@ static int take_outcome(struct mirror *m, int r)
 				     "the provider has no such sandbox any more; `frag sandbox "
 				     "up` makes a new one");
 	case PROVIDER_ASLEEP:
+		/* Who stopped it meant it; only an order, or a command that waits, wakes it. */
+		if (!m->order && !m->near)
+			return mirror_settle(m, MIRROR_ASLEEP,
+					     "the sandbox is stopped; `frag sandbox up` or a "
+					     "checkout starts it");
 		/* Started just now and asleep again: a pause, then once more. */
 		m->woken = !m->woken;
 		if (m->woken) {

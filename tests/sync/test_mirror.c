@@ -394,13 +394,35 @@ static void follows_the_newest_of_many_events(void **state)
 	assert_int_equal(f->w.twin.next_op, 1);
 }
 
-static void notices_a_dead_connection_without_a_switch(void **state)
+static void leaves_a_sandbox_that_was_stopped_asleep_until_an_order(void **state)
 {
 	struct fixture *f = *state;
 
 	check_out(f, "a=1");
 	assert_synced(f, "a=1");
 	memory_sleep(f->w.provider, f->w.id);
+	for (int i = 0; i < 3; i++) {
+		world_run(&f->w, 1000);
+		assert_true(world_run(&f->w, 1000));
+		assert_state(f, MIRROR_ASLEEP);
+		assert_false(f->w.twin.owned);
+		f->w.now += MIRROR_SETTLED_MS;
+	}
+	f->w.twin.head = twin_fragment(&f->w.twin, "a=2");
+	mirror_mark_due(f->w.mirror, false);
+	assert_true(world_run(&f->w, 1000));
+	assert_state(f, MIRROR_ASLEEP);
+	mirror_mark_due(f->w.mirror, true);
+	assert_synced(f, "a=2");
+}
+
+static void notices_a_dead_connection_without_a_switch(void **state)
+{
+	struct fixture *f = *state;
+
+	check_out(f, "a=1");
+	assert_synced(f, "a=1");
+	memory_recreate(f->w.provider, f->w.id);
 	world_run(&f->w, 0);
 	assert_synced(f, "a=1");
 	assert_true(f->w.mirror->trusted);
@@ -432,6 +454,7 @@ int main(void)
 		CASE(heals_an_apply_that_stopped_half_way),
 		CASE(waits_while_another_process_is_at_it),
 		CASE(follows_the_newest_of_many_events),
+		CASE(leaves_a_sandbox_that_was_stopped_asleep_until_an_order),
 		CASE(notices_a_dead_connection_without_a_switch),
 	};
 

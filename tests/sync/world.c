@@ -85,6 +85,7 @@ static int64_t longest(const struct mirror *m)
 	case MIRROR_CONFLICT:
 	case MIRROR_HALTED:
 	case MIRROR_GONE:
+	case MIRROR_ASLEEP:
 		return MIRROR_RETRY_FAR_MS;
 	case MIRROR_SEND:
 		return MIRROR_STEP_MS + (int64_t)(m->send.plan.bytes / MIRROR_BYTES_PER_MS) + 1;
@@ -95,7 +96,6 @@ static int64_t longest(const struct mirror *m)
 	case MIRROR_PLAN:
 	case MIRROR_APPLY:
 	case MIRROR_VERIFY:
-	case MIRROR_ASLEEP:
 		break;
 	}
 	return MIRROR_PROBE_MS;
