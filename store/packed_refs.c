@@ -1,7 +1,8 @@
 /* packed-refs: "<hex> <name>" a line, "^<hex>" below a tag, sorted by name.
  *
  * Git's protocol for changing it: create packed-refs.lock, which must not exist; write
- * packed-refs.new; sync; rename; remove the lock. Ours is the same, and the lock says "fragfs", so that
+ * packed-refs.new; sync; rename; remove the lock. Ours is the same, and the lock says "fragfs" from
+ * its first moment, so that
  * one left by a killed process of ours is known: the caller holds the numbering lock, hence
  * nobody else of us is writing. A lock that is older than the machine's last start is dead too,
  * whoever made it. Any other is respected and explained.
@@ -33,6 +34,7 @@ enum { PROBE_SIZE = 8192 };
 
 static const char lock_name[] = "packed-refs.lock";
 static const char new_name[] = "packed-refs.new";
+static const char mark_name[] = "fragfs.packed-refs";
 static const char our_mark[] = "fragfs\n";
 
 /* One pass over the file's text, which is cut into strings. */
@@ -274,27 +276,38 @@ static int break_lock(int dir_fd)
 	return PACKED_REFS_LOCKED;
 }
 
+/* A file of ours beside the lock: it becomes the lock by a link, so that a lock of ours has our mark
+ * from its first moment, whenever we are killed. */
+static int write_mark(int dir_fd)
+{
+	CLEANUP(close_p)
+	int fd = openat(dir_fd, mark_name,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int r;
+
+	if (fd < 0)
+		return fail(-errno, "create '%s'", mark_name);
+	r = io_write_all(fd, our_mark, strlen(our_mark));
+	return r ? fail(r, "write '%s'", mark_name) : 0;
+}
+
 static int take_lock(int dir_fd)
 {
-	for (int tries = 0; tries < 2; tries++) {
-		CLEANUP(close_p)
-		int fd = openat(dir_fd, lock_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-				0644);
-		int r;
+	int r = write_mark(dir_fd);
 
-		if (fd >= 0) {
-			r = io_write_all(fd, our_mark, strlen(our_mark));
-			if (r)
-				(void)unlinkat(dir_fd, lock_name, 0);
-			return r ? fail(r, "write '%s'", lock_name) : 0;
+	for (int tries = 0; !r && tries < 2; tries++) {
+		if (!linkat(dir_fd, mark_name, dir_fd, lock_name, 0)) {
+			(void)unlinkat(dir_fd, mark_name, 0);
+			return 0;
 		}
-		if (errno != EEXIST)
-			return fail(-errno, "create '%s'", lock_name);
+		if (errno != EEXIST) {
+			r = fail(-errno, "create '%s'", lock_name);
+			break;
+		}
 		r = break_lock(dir_fd);
-		if (r)
-			return r;
 	}
-	return PACKED_REFS_LOCKED;
+	(void)unlinkat(dir_fd, mark_name, 0);
+	return r ? r : (int)PACKED_REFS_LOCKED;
 }
 
 static int by_name(const void *a, const void *b)

@@ -12,6 +12,7 @@
 #include "store/blob.h"
 #include "store/commit.h"
 #include "store/fragment.h"
+#include "store/fsck.h"
 #include "store/project.h"
 #include "store/ref.h"
 #include "store/refresh.h"
@@ -119,6 +120,24 @@ static void probe_seq(struct probe *p)
 	say(p, number);
 }
 
+static void note_problem(const struct fsck_finding *f, void *arg)
+{
+	struct probe *p = arg;
+
+	if (f->level == FSCK_PROBLEM && !strcmp(p->value, "clean"))
+		say(p, f->words);
+}
+
+static void probe_fsck(struct probe *p)
+{
+	struct fsck how = {.fn = note_problem, .arg = p};
+	struct fsck_result found = {0};
+
+	say(p, "clean");
+	if (fsck_project(p->project, &how, &found))
+		say(p, "cannot be checked");
+}
+
 void probe_store(void *opened, const char *key, char value[WORKLOAD_VALUE_MAX])
 {
 	static const struct {
@@ -126,7 +145,7 @@ void probe_store(void *opened, const char *key, char value[WORKLOAD_VALUE_MAX])
 		void (*probe)(struct probe *p);
 	} kinds[] = {
 		{"project", probe_project}, {"ref", probe_ref}, {"head", probe_head},
-		{"commit", probe_commit},   {"seq", probe_seq},
+		{"commit", probe_commit},   {"seq", probe_seq}, {"fsck", probe_fsck},
 	};
 	char kind[16] = "", name[PART_MAX] = "", rest[PART_MAX] = "";
 	struct probe p = {.name = rest, .value = value};

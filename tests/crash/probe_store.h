@@ -5,7 +5,7 @@
  *	head:<project>                 the branch, or the commit when detached
  *	commit:<project>:<oid>         "whole" when commit, tree and every byte are as work_commits made them
  *	seq:<project>:<oid>            the fragment's number
- *	sandbox:<id>                   "<phase>"
+ *	fsck:<project>                 "clean", or the first problem
  */
 #pragma once
 

@@ -28,6 +28,7 @@ struct workload {
 extern const struct workload workload_commits;
 extern const struct workload workload_files;
 extern const struct workload workload_imports;
+extern const struct workload workload_numbers;
 extern const struct workload workload_projects;
 extern const struct workload workload_sloppy;
 extern const struct workload workload_state;

@@ -4,7 +4,7 @@
 #include "tests/crash/workload.h"
 
 static const struct workload *const workloads[] = {
-	&workload_commits,  &workload_files,  &workload_imports,
+	&workload_commits,  &workload_files,  &workload_imports, &workload_numbers,
 	&workload_projects, &workload_sloppy, &workload_state,
 };
 

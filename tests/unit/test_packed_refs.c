@@ -59,6 +59,7 @@ static void writes_a_file_where_there_was_none(void **state)
 	assert_string_equal(scratch_read(s, "packed-refs"), HEAD A " refs/fragments/1\n");
 	assert_false(exists(s, "packed-refs.lock"));
 	assert_false(exists(s, "packed-refs.new"));
+	assert_false(exists(s, "fragfs.packed-refs"));
 }
 
 static void merges_in_byte_order_and_keeps_what_tags_lead_to(void **state)
