@@ -26,7 +26,9 @@ git branch side HEAD~1
 cd "$tmp" || exit 1
 
 end_sandbox() {
+	status=$?
 	"$frag" sandbox rm shop >/dev/null 2>&1
+	(exit $status)
 	take_down
 }
 trap end_sandbox EXIT
