@@ -245,14 +245,18 @@ int mounted_stop(struct mounted *m, int sig)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+bool mounted_possible(void)
+{
+	if (!access("/dev/fuse", R_OK | W_OK))
+		return true;
+	printf("1..0 # SKIP no /dev/fuse here\n");
+	return false;
+}
+
 int mounted_setup(void **state)
 {
 	struct mounted *m = alloc_zero(sizeof(*m));
 
-	if (access("/dev/fuse", R_OK | W_OK)) {
-		print_message("# no /dev/fuse here\n");
-		exit(77);
-	}
 	log_open(2, LOG_LEVEL_ERR, false);
 	scratch_init(&m->s);
 	snprintf(m->home, sizeof(m->home), "%s/home", m->s.path);

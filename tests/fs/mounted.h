@@ -20,6 +20,9 @@ struct mounted {
 	pid_t daemon;
 };
 
+/* Whether this machine can mount; says in TAP that all is skipped when not. */
+bool mounted_possible(void);
+
 int mounted_setup(void **state);
 int mounted_teardown(void **state);
 
