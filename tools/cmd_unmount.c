@@ -69,6 +69,19 @@ static int refuse_busy(const char *point)
 			  "'%s' is in use", point);
 }
 
+/* The kernel ends a connection only when its last mount is gone, and a sandbox that was started meanwhile has a copy of every mount
+ * in its own namespace. So the daemon is told, too. */
+static void stop_daemon(const struct cli *cli, const struct mount *m)
+{
+	struct cli other = *cli;
+	CLEANUP(buf_deinit) struct buf reply;
+
+	if (m->source[0] == '/')
+		other.home = m->source;
+	buf_init(&reply, REPLY_MAX);
+	(void)cli_ask_daemon(&other, "{\"op\":\"stop\"}", &reply, ASK_MS);
+}
+
 static int await_end(int pidfd)
 {
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
@@ -121,10 +134,11 @@ static int unmount(struct cli *cli, const struct mount *m, bool force)
 		return r;
 	}
 	/* Detached by force it lives on until the last user is gone. */
-	if (pidfd >= 0 && !force)
+	r = CLI_DONE;
+	if (pidfd >= 0 && !force) {
+		stop_daemon(cli, m);
 		r = await_end(pidfd);
-	else
-		r = CLI_DONE;
+	}
 	return r ? r : report(cli, m->point);
 }
 
