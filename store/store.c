@@ -161,7 +161,12 @@ static int fill_index(struct store *st)
 	if (r < 0 || !any)
 		return r < 0 ? r : 0;
 	log_warn("store: the index of '%s' is new, rebuilding it from git", st->home);
-	return refresh_rebuild_all(st, NULL, NULL);
+	/* A project that cannot be followed now, say for a lock of git's, must not close the home to all
+	 * the others; what is wrong was said, and its next refresh tries again. */
+	if (refresh_rebuild_all(st, NULL, NULL))
+		log_warn("store: not every project of '%s' could be indexed, ignoring the rest",
+			 st->home);
+	return 0;
 }
 
 static struct store *store_new(const char *home)

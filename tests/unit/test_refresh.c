@@ -404,6 +404,20 @@ static void rebuilds_a_deleted_index_when_the_home_is_opened(void **state)
 	assert_same(&before, &after);
 }
 
+static void opens_a_home_whose_index_is_lost_while_a_project_is_stuck(void **state)
+{
+	struct repo *r = *state;
+	struct refresh_result res;
+
+	(void)repo_sh(r, "for i in $(seq 80); do git commit -q --allow-empty -m c$i; done;"
+			 ": >$GIT_DIR/packed-refs.lock");
+	assert_int_equal(io_remove_tree(r->s.fd, "index"), 0);
+	repo_reopen(r);
+	assert_int_equal(refresh_project(r->p, NULL, NULL, &res), -EBUSY);
+	(void)repo_sh(r, "rm $GIT_DIR/packed-refs.lock");
+	assert_int_equal(refresh(r), 80);
+}
+
 /* Random histories, grown by git fast-import in rounds. */
 struct history {
 	uint64_t seed;
@@ -663,6 +677,7 @@ int main(void)
 		T(explains_a_held_packed_refs_lock_and_recovers),
 		T(says_gone_when_the_repository_is),
 		T(rebuilds_a_deleted_index_when_the_home_is_opened),
+		T(opens_a_home_whose_index_is_lost_while_a_project_is_stuck),
 		T(rebuilds_random_histories_byte_by_byte),
 		T(eight_readers_and_two_refreshers_see_whole_states),
 	};
