@@ -9,7 +9,7 @@ bwrap --unshare-all --ro-bind / / true 2>/dev/null || skip_all 'namespaces are n
 
 small_repo "$tmp/src"
 "$frag" init >/dev/null
-"$frag" import "$tmp/src" --name app -q
+"$frag" import "$tmp/src" --name app -q >/dev/null
 "$frag" project create bare
 
 run() { "$frag" sandbox exec app -- "$@"; }
