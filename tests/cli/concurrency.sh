@@ -36,7 +36,10 @@ committer() {
 	n=0
 	while [ "$(date +%s)" -lt "$end" ]; do
 		n=$((n + 1))
-		echo $n >committed.txt && git add -A && git commit -qm "Commit $n" &&
+		echo $n >committed.txt && git add -A && git commit -qm "Commit $n" || return 1
+		# git's own gc may remove an empty directory that git's own push is just moving objects into:
+		# the push is then refused whole, and goes through when it is tried again.
+		git push -q origin HEAD:main || git push -q origin HEAD:main ||
 			git push -q origin HEAD:main || return 1
 		# Seen soon, and never a version that was not.
 		tries=0
