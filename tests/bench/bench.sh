@@ -209,7 +209,7 @@ table() {
 	BEGIN { printf "\n%-58s %12s %12s %8s %10s\n", "what", "ours", "twin", "ratio", "budget" }
 	{
 		ratio = $4 == "-" || $4 + 0 == 0 ? "" : sprintf("%.2f", $2 / $4)
-		held = $6 == "ratio" ? (ratio != "" && ratio <= $5 + 0) : ($2 + 0 <= $5 + 0)
+		held = $6 == "ratio" ? (ratio != "" && ratio + 0 <= $5 + 0) : ($2 + 0 <= $5 + 0)
 		printf "%-58s %12s %12s %8s %10s %s\n", $1, $2 " " $3, $4 == "-" ? "" : $4 " " $3, ratio, \
 			$6 == "ratio" ? "<= " $5 "x" : "<= " $5, held ? "held" : "MISSED"
 	}' "$rows"
