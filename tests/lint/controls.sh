@@ -54,7 +54,7 @@ claim 'libgit2 stays in store' layers fs/git.c "$essay" '#include <git2/errors.h
 claim 'lmdb stays in store' layers sync/db.c "$essay" '#include <lmdb.h>'
 claim 'cJSON stays in base/json.c' layers base/other.c "$essay" '#include <cjson/cJSON.h>'
 claim 'fuse stays in fs' layers tools/mount.c "$essay" '#include <fuse_lowlevel.h>'
-claim 'curl stays in provider/http.c' layers provider/other.c "$essay" '#include <curl/curl.h>'
+claim 'curl stays in provider/http_private.h' layers provider/other.c "$essay" '#include <curl/curl.h>'
 claim 'a comment between hash and name hides no include' layers base/odd.c "$essay" '#  include	"fs/fs.h"'
 
 claim 'strcpy is refused' sources base/bad.c "$essay" 'void f(char *a) { strcpy(a, "x"); }'

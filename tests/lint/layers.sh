@@ -34,8 +34,8 @@ BEGIN {
 		refuse("only base/json.c includes " file)
 	if (file ~ /^(fuse3?\/|fuse[_a-z]*\.h)/ && layer != "fs" && FILENAME !~ /^tests\/(bench|crash)\//)
 		refuse("only fs/ includes " file)
-	if (file ~ /^curl\// && FILENAME != "provider/http.c")
-		refuse("only provider/http.c includes " file)
+	if (file ~ /^curl\// && FILENAME != "provider/http_private.h")
+		refuse("only provider/http_private.h includes " file)
 	if (layer == "tests" || !match(file, /^(base|store|provider|sync|fs|tools|tests)\//))
 		next
 	to = substr(file, 1, RLENGTH - 1)
