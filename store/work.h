@@ -31,7 +31,7 @@
 #include "base/cleanup.h"
 #include "base/oid.h"
 
-struct ignore;
+struct gitignore;
 struct project;
 struct store;
 struct work;
@@ -136,11 +136,13 @@ int work_create_file(struct work *w, uint64_t dir, const char *name, mode_t mode
 		     const struct work_caller *who, struct work_attr *ret);
 int work_mkdir(struct work *w, uint64_t dir, const char *name, mode_t mode,
 	       const struct work_caller *who, struct work_attr *ret);
-int work_mknod(struct work *w, uint64_t dir, const char *name, mode_t mode /* fifo or socket, else EPERM; S_IFREG as create */,
+int work_mknod(struct work *w, uint64_t dir, const char *name,
+	       mode_t mode /* fifo or socket, else EPERM; S_IFREG as create */,
 	       const struct work_caller *who, struct work_attr *ret);
 int work_symlink(struct work *w, uint64_t dir, const char *name, const char *target,
 		 const struct work_caller *who, struct work_attr *ret);
-int work_link(struct work *w, uint64_t ino, uint64_t dir, const char *name, struct work_attr *ret);
+int work_link(struct work *w, uint64_t ino, uint64_t dir, const char *name,
+	      struct work_attr *ret);
 
 int work_unlink(struct work *w, uint64_t dir, const char *name);
 int work_rmdir(struct work *w, uint64_t dir, const char *name);
@@ -207,7 +209,7 @@ typedef void (*work_moved_fn)(uint64_t dir, const char *name, void *arg);
  * open goes on with it. O(changes): an unmodified directory whose tree is the same is not entered, and a new
  * subtree is one record. Atomic: after a kill it is all the old or all the new. Durable.
  * The caller has taken a snapshot before, if it wants one: what is modified and not ignored is gone. `ig` NULL: nothing is ignored. */
-int work_switch(struct work *w, const struct oid *tree, const struct ignore *ig,
+int work_switch(struct work *w, const struct oid *tree, const struct gitignore *ig,
 		work_moved_fn moved, void *arg);
 
 /* Writes what is modified as blobs and trees, in one pack, durable, and returns the tree of the whole content without what is ignored
@@ -219,8 +221,8 @@ struct work_snapshot {
 	uint64_t n_files; /* contents that were hashed */
 };
 typedef void (*work_left_out_fn)(const char *path, const char *why, void *arg);
-int work_snapshot(struct work *w, const struct ignore *ig, work_left_out_fn left_out, void *arg,
-		  struct work_snapshot *ret);
+int work_snapshot(struct work *w, const struct gitignore *ig, work_left_out_fn left_out,
+		  void *arg, struct work_snapshot *ret);
 
 /* Whether anything may differ from work_base(): one look, no walk. */
 bool work_is_modified(struct work *w);
