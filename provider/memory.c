@@ -440,6 +440,7 @@ bool memory_write(struct provider *p, const char *id, const char *path, uint32_t
 		return false;
 	memory_keep(memory_of(p), text, strlen(text), &oid);
 	memory_map_put(&b->files, path, mode, &oid);
+	memory_sessions_changed(memory_of(p), b);
 	return true;
 }
 
@@ -447,7 +448,10 @@ bool memory_remove(struct provider *p, const char *id, const char *path)
 {
 	struct memory_box *b = box_of(p, id);
 
-	return b && memory_map_remove(&b->files, path);
+	if (!b || !memory_map_remove(&b->files, path))
+		return false;
+	memory_sessions_changed(memory_of(p), b);
+	return true;
 }
 
 bool memory_read(struct provider *p, const char *id, const char *path, struct buf *ret,

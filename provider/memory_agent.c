@@ -51,6 +51,8 @@ struct memory_session {
 	struct wire_stream in;
 	struct reply *replies, **last;
 	struct staged staged;
+	uint32_t watch_id;    /* 0: it does not want to be told */
+	bool news;            /* something changed since it was told */
 	bool welcome, ending; /* ending: nothing follows the queued replies */
 	struct memory_session *next;
 };
@@ -437,6 +439,24 @@ static void fetch(struct memory_session *s, const struct wire_frame *f)
 			       .type = WIRE_END, .id = f->id, .n = n, .tree = s->box->current});
 }
 
+static void tell_changed(struct memory_session *s)
+{
+	struct wire_frame f = {.type = WIRE_CHANGED, .id = s->watch_id};
+	struct memory_map counted = {0};
+
+	s->news = false;
+	memory_counted(s->box, &counted);
+	f.n_drift = count_drift(&s->box->applied, &counted);
+	memory_map_deinit(&counted);
+	say(s, &f);
+}
+
+void memory_sessions_changed(struct memory *m, const struct memory_box *box)
+{
+	for (struct memory_session *s = m->sessions; s; s = s->next)
+		s->news |= s->box == box && s->watch_id;
+}
+
 /* Frames of an apply; false when `f` is none of them. */
 static bool take_apply(struct memory_session *s, const struct wire_frame *f)
 {
@@ -499,6 +519,10 @@ static void take(struct memory_session *s, const struct wire_frame *f)
 	case WIRE_FETCH:
 		fetch(s, f);
 		return;
+	case WIRE_WATCH:
+		s->watch_id = f->id;
+		say(s, &(struct wire_frame){.type = WIRE_OK, .id = f->id});
+		return;
 	default:
 		refuse(s, f->id, WIRE_E_PROTOCOL, "not a request of this sandbox");
 	}
@@ -528,6 +552,8 @@ static bool work(struct memory_session *s)
 	bool worked = false;
 	int r = 0;
 
+	if (s->box && s->news)
+		tell_changed(s);
 	if (!s->box || !s->inbox.len)
 		return false;
 	fill(s);

@@ -77,6 +77,8 @@ void memory_map_tree(const struct memory_map *map, struct oid *ret);
 struct channel *memory_session_new(struct memory *m, struct memory_box *box);
 /* Lets every agent work; true when one did something. */
 bool memory_sessions_step(struct memory *m);
+/* Somebody in the sandbox changed a file: tells the sessions that watch. */
+void memory_sessions_changed(struct memory *m, const struct memory_box *box);
 /* Cuts all streams into a sandbox. */
 void memory_sessions_cut(struct memory *m, const struct memory_box *box);
 /* Forgets all sessions when the provider goes; their channels stay the clients' and end. */

@@ -26,12 +26,15 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "provider/agent/notice.h"
 #include "provider/agent/session.h"
 #include "provider/agent/site.h"
+#include "provider/agent/survey.h"
 
 enum { SESSIONS_MAX = 64, CHILDREN_MAX = 256, BACKLOG = 64 };
 
@@ -169,9 +172,44 @@ static void serve_sessions(struct server *v, const struct pollfd *fds, size_t n)
 	}
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Something moved: whether it matters is for a survey to say. Our own sweeps end here, since they left no drift. */
+static void look(struct server *v)
+{
+	static const struct oid none;
+	struct agent *a = &v->agent;
+	int64_t start = now_ms();
+	struct oid tree = none;
+	struct refusal why;
+	struct survey s;
+	int r = survey_take(&v->place, false, &s, &why);
+
+	if (!r && s.n_drift && !manifest_tree(&s.now, &tree))
+		r = WIRE_E_IO;
+	notice_looked(a->notice, now_ms(), now_ms() - start);
+	if (!r && !oid_eq(&tree, &a->told)) {
+		a->told = tree;
+		for (size_t i = 0; i < v->n; i++)
+			session_tell_changed(v->sessions[i], s.n_drift);
+	}
+	survey_deinit(&s);
+}
+
+static int patience(const struct server *v)
+{
+	return v->agent.notice ? notice_wait_ms(v->agent.notice, now_ms()) : -1;
+}
+
 static void loop(struct server *v)
 {
-	struct pollfd fds[SESSIONS_MAX + 2];
+	struct pollfd fds[SESSIONS_MAX + 3];
 
 	while (!v->quit) {
 		size_t n = v->n;
@@ -181,7 +219,10 @@ static void loop(struct server *v)
 						 .events = session_wants(v->sessions[i])};
 		fds[n] = (struct pollfd){.fd = v->listen_fd, .events = POLLIN};
 		fds[n + 1] = (struct pollfd){.fd = v->signal_fd, .events = POLLIN};
-		if (poll(fds, n + 2, -1) < 0 && errno != EINTR)
+		fds[n + 2] =
+			(struct pollfd){.fd = v->agent.notice ? notice_fd(v->agent.notice) : -1,
+					.events = POLLIN};
+		if (poll(fds, n + 3, patience(v)) < 0 && errno != EINTR)
 			return;
 		serve_sessions(v, fds, n);
 		if (v->quit)
@@ -190,6 +231,10 @@ static void loop(struct server *v)
 			accept_one(v);
 		if (fds[n + 1].revents)
 			reap(v);
+		if (fds[n + 2].revents)
+			notice_hear(v->agent.notice, now_ms());
+		if (!patience(v))
+			look(v);
 	}
 }
 
@@ -261,6 +306,7 @@ int main(int argc, char **argv)
 		loop(v);
 	while (v->n)
 		session_free(v->sessions[--v->n]);
+	notice_free(v->agent.notice);
 	site_close(&v->place);
 	free(v);
 	return r ? 1 : 0;

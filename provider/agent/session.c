@@ -3,6 +3,7 @@
  *	HELLO -> WELCOME, then any of
  *	APPLY, FILE..., REMOVE..., COMMIT -> APPLIED or ERROR   VERIFY -> VERIFIED
  *	MANIFEST -> ENTRY..., END    FETCH -> BYTES..., END     PUT, MORE... -> OK     EPOCH -> OK
+ *	WATCH -> OK, and CHANGED from then on
  *	EXEC, FORWARD: the session goes to a process of its own and ends here
  *
  * One thread serves all sessions, so a sweep is never interrupted by another one. Replies wait in a bounded buffer;
@@ -22,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "provider/agent/descriptors.h"
+#include "provider/agent/notice.h"
 #include "provider/agent/site.h"
 #include "provider/agent/survey.h"
 #include "provider/agent/sweep.h"
@@ -423,6 +425,28 @@ static void on_epoch(struct session *s, const struct wire_frame *f)
 	reply_ok(s, f->id, r, &why);
 }
 
+static void on_watch(struct session *s, const struct wire_frame *f)
+{
+	struct agent *a = s->agent;
+	struct refusal why;
+	int r = 0;
+
+	if (!a->notice)
+		a->notice = notice_new(a->place->root_path);
+	if (!a->notice)
+		r = refuse(&why, WIRE_E_IO, "nothing can be watched here");
+	else
+		s->watch_id = f->id;
+	reply_ok(s, f->id, r, &why);
+}
+
+void session_tell_changed(struct session *s, uint32_t n_drift)
+{
+	if (s->watch_id && !s->closing)
+		reply(s, &(struct wire_frame){
+				 .type = WIRE_CHANGED, .id = s->watch_id, .n_drift = n_drift});
+}
+
 static void handle(struct session *s, const struct wire_frame *f)
 {
 	if (!s->greeted && f->type != WIRE_HELLO) {
@@ -459,6 +483,9 @@ static void handle(struct session *s, const struct wire_frame *f)
 	case WIRE_PUT:
 		on_put(s, f);
 		return;
+	case WIRE_WATCH:
+		on_watch(s, f);
+		return;
 	case WIRE_EXEC:
 	case WIRE_FORWARD:
 		give_away(s, f);
@@ -475,6 +502,7 @@ static void handle(struct session *s, const struct wire_frame *f)
 	case WIRE_OUTPUT:
 	case WIRE_EXITED:
 	case WIRE_OK:
+	case WIRE_CHANGED:
 	case WIRE_ERROR:
 		break;
 	}

@@ -19,6 +19,8 @@ struct agent {
 	struct limits limits;
 	pid_t *children; /* processes that look after an EXEC or FORWARD; 0: a free place */
 	unsigned max_children;
+	struct notice *notice; /* NULL until a session asks for it */
+	struct oid told;       /* the tree the last CHANGED was about; zero: it was `current` */
 };
 
 struct session {
@@ -37,6 +39,7 @@ struct session {
 	/* a FETCH under way */
 	int fetch_fd; /* -1: none */
 	uint32_t fetch_id, n_fetched;
+	uint32_t watch_id; /* of its WATCH; 0: it did not ask */
 };
 
 /* Takes `fd` over. */
@@ -45,6 +48,9 @@ void session_free(struct session *s);
 
 /* What to wait for (POLLIN, POLLOUT). */
 short session_wants(const struct session *s);
+
+/* Says CHANGED, if this session asked for it. The bytes go out when session_wants() is heeded. */
+void session_tell_changed(struct session *s, uint32_t n_drift);
 
 /* Reads, works, writes. False when the session has ended: free it. */
 bool session_serve(struct session *s, short events);

@@ -59,6 +59,7 @@ static const struct layout layouts[128] = {
 	[WIRE_FORWARD] = {"FORWARD", 1, {{U16, AT(port)}}},
 	[WIRE_EPOCH] = {"EPOCH", 1, {{EPOCH, AT(epoch)}}},
 	[WIRE_PUT] = {"PUT", 3, {{U32, AT(mode)}, {PATH, AT(path)}, {DATA, AT(data)}}},
+	[WIRE_WATCH] = {"WATCH", 0, {{0, 0}}},
 	[WIRE_WELCOME] = {"WELCOME",
 			  5,
 			  {{U16, AT(version)},
@@ -81,6 +82,7 @@ static const struct layout layouts[128] = {
 	[WIRE_OUTPUT] = {"OUTPUT", 2, {{U8, AT(fd)}, {DATA, AT(data)}}},
 	[WIRE_EXITED] = {"EXITED", 1, {{U16, AT(status)}}},
 	[WIRE_OK] = {"OK", 0, {{0, 0}}},
+	[WIRE_CHANGED] = {"CHANGED", 1, {{U32, AT(n_drift)}}},
 	[WIRE_ERROR] = {"ERROR", 3, {{U16, AT(code)}, {OID, AT(tree)}, {STR, AT(message)}}},
 };
 

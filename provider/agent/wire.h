@@ -30,6 +30,10 @@
  * APPLY with that tree as `from` replaces it knowingly. An epoch of zeros means that none was planted; an empty
  * root has the tree of no entries (4b825dc6…).
  *
+ * After a WATCH the agent says CHANGED, between replies, when what counts has become other than `current` by somebody
+ * else's doing, or `current` again: soon after things fall quiet, and once for each state of things. What our own
+ * applies do is no news.
+ *
  * EXEC and FORWARD are the last request of their session: only STDIN and SIGNAL (raw bytes after FORWARD's OK) may
  * follow, and the agent closes the stream when they end. When the client closes first, the command's process group
  * is killed. EXITED comes when the command itself has ended, though a child of its may go on in the background.
@@ -75,6 +79,8 @@ enum wire_type {
 		14, /* 16 bytes: plant the nonce (only when none is set); OK, or ERROR WIRE_E_MOVED */
 	WIRE_PUT =
 		15, /* u32 mode, str absolute path, data; then MORE frames; empty MORE ends; OK */
+	WIRE_WATCH =
+		16, /* nothing: tell of the sandbox's own changes from now on; OK, or ERROR WIRE_E_IO */
 
 	/* agent → client */
 	WIRE_WELCOME = 64, /* u16 version, 16 bytes epoch, tree current, u32 pid, str root */
@@ -90,7 +96,8 @@ enum wire_type {
 	WIRE_OUTPUT = 71,  /* u8 fd (1 or 2), data */
 	WIRE_EXITED = 72,  /* u16 status */
 	WIRE_OK = 73,
-	WIRE_ERROR = 127, /* u16 code (enum wire_error), tree current, str message */
+	WIRE_CHANGED = 74, /* u32 n_drift: unasked, with the id of the WATCH; see below */
+	WIRE_ERROR = 127,  /* u16 code (enum wire_error), tree current, str message */
 };
 
 enum wire_verify_flags {
