@@ -59,7 +59,8 @@ static void hang_up(struct mirror *m)
 	errand_drop(m->errand, m->provider);
 	m->errand = NULL;
 	talk_close(&m->talk);
-	m->trusted = false;
+	m->trusted = m->changed = false;
+	m->watch_id = 0;
 }
 
 void mirror_free(struct mirror *m)
@@ -181,7 +182,7 @@ int mirror_settle(struct mirror *m, enum mirror_state state, const char *fmt, ..
 	say_why(m, fmt, ap);
 	va_end(ap);
 	log_debug("sync: sandbox '%s': %s: %s", m->rec.id, mirror_state_name(state), m->why);
-	m->order = false;
+	m->order = m->order_again;
 	m->resting = state == MIRROR_ASLEEP;
 	m->attempt = m->rounds = 0;
 	/* Who is halted looks again from the start: who is there, under which epoch. */
@@ -232,7 +233,8 @@ int mirror_settle_synced(struct mirror *m, const struct oid *tree)
 		return r;
 	m->op_open = false;
 	m->trusted = true;
-	m->doubt = m->order = m->resident_refused = false;
+	m->doubt = m->resident_refused = false;
+	m->order = m->order_again;
 	m->attempt = m->rounds = 0;
 	m->why[0] = '\0';
 	if (m->n_refused)
@@ -274,6 +276,15 @@ void mirror_bewildered(struct mirror *m, const struct wire_frame *f)
 			    wire_type_name(f->type));
 }
 
+/* Was it the agent's unasked word? What it is about is found out at DUE. */
+static bool is_notice(struct mirror *m, const struct wire_frame *f)
+{
+	if (f->type != WIRE_CHANGED || f->id != m->watch_id)
+		return false;
+	m->changed = m->due = true;
+	return true;
+}
+
 int mirror_hear(struct mirror *m, uint32_t id, struct wire_frame *f)
 {
 	for (;;) {
@@ -290,6 +301,8 @@ int mirror_hear(struct mirror *m, uint32_t id, struct wire_frame *f)
 			return MIRROR_LOST;
 		}
 		mirror_alive(m);
+		if (is_notice(m, f))
+			continue;
 		if (f->id == id)
 			return 1;
 		if (f->id && f->id < id)
@@ -354,7 +367,9 @@ static int step_due(struct mirror *m)
 
 	if (r <= 0 || m->finished)
 		return r;
-	m->due = false;
+	m->due = m->order_again = false;
+	m->trusted &= !m->changed;
+	m->changed = false;
 	r = find_desired(m);
 	if (r)
 		return r;
@@ -377,20 +392,29 @@ static int step_due(struct mirror *m)
 	return 1;
 }
 
+/* A mirror that stays asks once a conversation to be told; a command that is about to end does not. 1: asked. */
+static int ask_for_notices(struct mirror *m)
+{
+	if (!m->talk.ch || m->watch_id || m->near)
+		return 0;
+	m->watch_id = mirror_ask(m, &(struct wire_frame){.type = WIRE_WATCH});
+	return 1;
+}
+
 static int step_settled(struct mirror *m)
 {
 	struct wire_frame f;
 	int r = TALK_NOTHING;
 
-	/* Late answers mean nothing any more; the end of the stream does. */
+	/* Late answers mean nothing any more; notices and the end of the stream do. */
 	while (m->talk.ch && (r = talk_next(&m->talk, &f)) == 0)
-		;
+		(void)is_notice(m, &f);
 	if (r != TALK_NOTHING) {
 		hang_up(m);
 		m->due |= m->state == MIRROR_SYNCED;
 	}
 	if (!m->due)
-		return 0;
+		return ask_for_notices(m);
 	m->due = false;
 	mirror_enter(m, m->talk.ch ? MIRROR_DUE : MIRROR_PROBE);
 	return 1;
@@ -481,6 +505,7 @@ void mirror_mark_due(struct mirror *m, bool order)
 {
 	m->due = true;
 	m->order |= order;
+	m->order_again |= order;
 	/* A person who asks does not wait for a pause to end. */
 	if (order && m->state == MIRROR_BACKOFF)
 		m->deadline = clock_now(m->clock);

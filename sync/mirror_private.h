@@ -40,10 +40,11 @@ enum {
 
 /* What is being sent: the actions of a plan, as frames. */
 struct transfer {
-	struct plan plan;      /* its strings live in the listings of the mirror */
-	struct oid from, to;   /* the agent's trees */
-	size_t at;             /* next action */
-	struct oidmap in_place;   /* contents that stand in the sandbox's files, where `resident` */
+	struct plan plan;    /* its strings live in the listings of the mirror */
+	struct oid from, to; /* the agent's trees */
+	size_t at;           /* next action */
+	struct oidmap
+		in_place; /* contents that stand in the sandbox's files, where `resident` */
 	struct blob_view view; /* of the file being sent */
 	uint64_t view_at;
 	bool viewing, committed, verify_sent;
@@ -75,7 +76,8 @@ struct mirror {
 		ceiling; /* clock_now(); ceiling: the deadline never moves beyond */
 	unsigned part;   /* of the state; 0 when it is entered */
 	bool owned, due, order;
-	bool finished; /* there is no record: nothing to mirror any more */
+	bool order_again; /* … given since D was derived: what is under way does not fulfil it */
+	bool finished;    /* there is no record: nothing to mirror any more */
 
 	struct state_sandbox rec;
 	struct state_op op;
@@ -88,8 +90,10 @@ struct mirror {
 	bool trusted; /* a VERIFY agreed since this conversation began */
 	bool doubt;   /* … and the next one must rehash everything */
 	bool new_epoch, unsaved;
-	bool resting;              /* ASLEEP, and to be left so until somebody asks */
-	bool woken;    /* it was started, and has not greeted since */
+	uint32_t watch_id; /* of the WATCH of this conversation; 0: not asked yet */
+	bool changed;      /* the agent said that the sandbox did something of its own */
+	bool resting;      /* ASLEEP, and to be left so until somebody asks */
+	bool woken;        /* it was started, and has not greeted since */
 
 	struct flat base, desired, remote;
 	struct transfer send;

@@ -231,6 +231,41 @@ static void leaves_the_sandbox_s_changes_alone_while_nothing_is_ordered(void **s
 	assert_kept(f, 1, "precious");
 }
 
+static void brings_a_change_back_as_soon_as_the_agent_tells_of_it(void **state)
+{
+	struct fixture *f = *state;
+	int64_t begin;
+
+	check_out(f, "a=one");
+	assert_synced(f, "a=one");
+	begin = f->w.now;
+	user_writes(f, "a", "precious");
+	for (unsigned i = 0; i < 10 && f->w.mirror->state != MIRROR_CONFLICT; i++)
+		(void)world_run(&f->w, 1000);
+	assert_state(f, MIRROR_CONFLICT);
+	assert_kept(f, 1, "precious");
+	assert_true(f->w.now - begin < MIRROR_SETTLED_MS / 10);
+}
+
+/* A verify that was answered before the order came proves nothing about it. */
+static void looks_again_for_an_order_that_came_while_it_was_looking(void **state)
+{
+	struct fixture *f = *state;
+
+	check_out(f, "a=one");
+	assert_synced(f, "a=one");
+	arm(f, MEMORY_REPLY, WIRE_VERIFIED, MEMORY_DELAY);
+	f->fate.delay_ms = 5000;
+	mirror_mark_due(f->w.mirror, true);
+	assert_false(world_run(&f->w, 1000));
+	assert_state(f, MIRROR_VERIFY);
+	f->w.mirror->watch_id = UINT32_MAX; /* as if its notices were lost */
+	user_writes(f, "a", "precious");
+	mirror_mark_due(f->w.mirror, true);
+	assert_synced(f, "a=one");
+	assert_kept(f, 1, "precious");
+}
+
 static void leaves_secrets_and_bulk_where_they_are(void **state)
 {
 	struct fixture *f = *state;
@@ -441,6 +476,8 @@ int main(void)
 		CASE(saves_what_the_sandbox_changed_then_carries_the_order_out),
 		CASE(finds_changes_beside_a_switch_by_the_verify_behind_it),
 		CASE(leaves_the_sandbox_s_changes_alone_while_nothing_is_ordered),
+		CASE(brings_a_change_back_as_soon_as_the_agent_tells_of_it),
+		CASE(looks_again_for_an_order_that_came_while_it_was_looking),
 		CASE(leaves_secrets_and_bulk_where_they_are),
 		CASE(keeps_a_changed_secret_that_the_fragment_has_too),
 		CASE(halts_when_the_sandbox_lost_everything_and_heals_by_order),
