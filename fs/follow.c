@@ -40,6 +40,7 @@ enum {
 	PAUSE_MS = 20,          /* a git command's burst of renames is over by then */
 	PAUSE_MAX_MS = 100,     /* of a burst that goes on */
 	PAUSE_DELETED_MS = 150, /* after a deletion: it may be the whole repository that goes */
+	PAUSE_DELETED_MAX_MS = 300, /* … or a git that packs refs without end */
 	WATCHES_PER_TURN = 32,
 	SHORT_POLL_MS = 500, /* when inotify has no watches left */
 	RETRY_MS = 200,
@@ -393,6 +394,11 @@ static void follow_wanted(struct follow *f)
 	follow_wanted(f);
 }
 
+static int64_t longest_pause(const struct follow *f)
+{
+	return f->pause_ms == PAUSE_MS ? PAUSE_MAX_MS : PAUSE_DELETED_MAX_MS;
+}
+
 /* Sleeps until there is something to do, then lets a burst of events come to its end. */
 static void gather(struct follow *f, bool *asked)
 {
@@ -402,7 +408,7 @@ static void gather(struct follow *f, bool *asked)
 		      : f->retry                   ? RETRY_MS
 		      : watch_is_short(f->watches) ? SHORT_POLL_MS
 						   : -1;
-	int64_t until = 0;
+	int64_t begin = 0;
 	eventfd_t n;
 
 	*asked = false;
@@ -421,9 +427,9 @@ static void gather(struct follow *f, bool *asked)
 			*asked = true;
 			return;
 		}
-		if (!until)
-			until = clock_now(clock_system()) + PAUSE_MAX_MS;
-		if (clock_now(clock_system()) >= until && f->pause_ms == PAUSE_MS)
+		if (!begin)
+			begin = clock_now(clock_system());
+		if (clock_now(clock_system()) - begin >= longest_pause(f))
 			return;
 		timeout = f->pause_ms;
 	}

@@ -45,7 +45,7 @@ committer() {
 		tries=0
 		while [ "$(cat "$mnt/app/refs/heads/main/committed.txt" 2>/dev/null)" != $n ]; do
 			tries=$((tries + 1))
-			[ $tries -lt 100 ] || { echo "commit $n did not appear"; return 1; }
+			[ $tries -lt 600 ] || { echo "commit $n did not appear"; return 1; }
 			sleep 0.05
 		done
 	done
