@@ -193,6 +193,13 @@ static void add_walls(struct args *a, const struct bwrap_start *s, const char *h
 	add(a, "--perms", "0755", NULL);
 	add(a, "--dir", "/home", NULL);
 	add(a, "--bind", home, LOCAL_HOME);
+	/* Where hosted sandboxes have theirs, so that a program moves between them with its paths. */
+	add(a, "--symlink", "sb",
+	    "/home/"
+	    "user");
+	add(a, "--symlink", "sb",
+	    "/home/"
+	    "daytona");
 	add(a, "--perms", "0555", NULL);
 	add_number(a, "--ro-bind-data", FD_AGENT);
 	add(a, "/.agent", NULL, NULL);

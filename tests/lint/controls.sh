@@ -55,6 +55,7 @@ claim 'lmdb stays in store' layers sync/db.c "$essay" '#include <lmdb.h>'
 claim 'cJSON stays in base/json.c' layers base/other.c "$essay" '#include <cjson/cJSON.h>'
 claim 'fuse stays in fs' layers tools/mount.c "$essay" '#include <fuse_lowlevel.h>'
 claim 'curl stays in provider/http_private.h' layers provider/other.c "$essay" '#include <curl/curl.h>'
+claim 'libmicrohttpd stays in tests/peers' layers tests/unit/other.c "$essay" '#include <microhttpd.h>'
 claim 'a comment between hash and name hides no include' layers base/odd.c "$essay" '#  include	"fs/fs.h"'
 
 claim 'strcpy is refused' sources base/bad.c "$essay" 'void f(char *a) { strcpy(a, "x"); }'

@@ -36,6 +36,8 @@ BEGIN {
 		refuse("only fs/ includes " file)
 	if (file ~ /^curl\// && FILENAME != "provider/http_private.h")
 		refuse("only provider/http_private.h includes " file)
+	if (file ~ /^microhttpd/ && FILENAME !~ /^tests\/peers\//)
+		refuse("only tests/peers/ includes " file)
 	if (layer == "tests" || !match(file, /^(base|store|provider|sync|fs|tools|tests)\//))
 		next
 	to = substr(file, 1, RLENGTH - 1)
