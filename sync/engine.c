@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "provider/provider.h"
 #include "store/project.h"
+#include "sync/eventlog.h"
 #include "sync/mirror_private.h"
 
 enum { ROUNDS_MAX = 64, WAIT_MAX_MS = 60000 };
@@ -39,6 +40,7 @@ struct engine {
 	struct engine_config config;
 	int wake; /* eventfd */
 	_Atomic bool stopping;
+	struct eventlog *events;
 	struct hosted *hosted;
 	size_t n_hosted, hosted_cap;
 	int *fds;
@@ -63,6 +65,7 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	e->config = *config;
 	e->wake = fd;
 	e->all_due = true;
+	e->events = eventlog_new();
 	pthread_mutex_init(&e->lock, NULL);
 	*ret = e;
 	return 0;
@@ -80,6 +83,7 @@ void engine_free(struct engine *e)
 	free(e->hosted);
 	free(e->fds);
 	close(e->wake);
+	eventlog_free(e->events);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -212,6 +216,24 @@ static void take_due(struct engine *e)
 	free(due);
 }
 
+static bool is_news(const struct mirror_status *was, const struct mirror_status *is)
+{
+	return was->state != is->state || was->verified != is->verified ||
+	       was->attempt != is->attempt || strcmp(was->why, is->why) != 0 ||
+	       !oid_eq(&was->record.observed, &is->record.observed) ||
+	       !oid_eq(&was->record.desired, &is->record.desired);
+}
+
+static void renew_status(struct engine *e, struct hosted *h)
+{
+	struct mirror_status was = h->status;
+
+	mirror_status_fill(h->mirror, &h->status);
+	if (is_news(&was, &h->status))
+		eventlog_add(e->events, h->name, &h->status,
+			     clock_wall(e->config.clock) * 1000);
+}
+
 static void drop_finished(struct engine *e)
 {
 	size_t n = 0;
@@ -223,7 +245,7 @@ static void drop_finished(struct engine *e)
 			continue;
 		}
 		e->hosted[n] = e->hosted[i];
-		mirror_status_fill(e->hosted[n].mirror, &e->hosted[n].status);
+		renew_status(e, &e->hosted[n]);
 		n++;
 	}
 	e->n_hosted = n;
@@ -284,6 +306,11 @@ void engine_stop(struct engine *e)
 {
 	atomic_store(&e->stopping, true);
 	wake(e);
+}
+
+struct eventlog *engine_events(struct engine *e)
+{
+	return e->events;
 }
 
 int engine_status(struct engine *e, const char *project, struct mirror_status *ret)

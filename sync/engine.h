@@ -15,6 +15,7 @@
 
 struct clock;
 struct engine;
+struct eventlog;
 
 struct engine_config {
 	struct store *store;
@@ -38,6 +39,9 @@ int engine_step(struct engine *e, int timeout_ms);
 void engine_serve(struct engine *e);
 void *engine_thread(void *engine); /* engine_serve() for pthread_create(), returns NULL */
 void engine_stop(struct engine *e);
+
+/* What happens to its mirrors, as long as the engine lives: see sync/eventlog.h. */
+struct eventlog *engine_events(struct engine *e);
 
 /* A copy of where a project's mirror stands, with live progress. Any thread. 0 or MIRROR_NONE. */
 int engine_status(struct engine *e, const char *project, struct mirror_status *ret);

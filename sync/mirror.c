@@ -9,6 +9,7 @@
  *	          └──▶ PULL              └──── it holds something else ┘ └─ CONFLICT
  *	any ──▶ BACKOFF ──▶ PROBE;   PROBE ──▶ ASLEEP ──▶ PROBE;   any ──▶ HALTED, GONE ──(event, a minute)──▶ PROBE
  *
+ * A record that says PAUSED is left alone by whoever begins with it, and settled as that.
  * A sandbox that was stopped is started (ASLEEP) for an order or a command that waits, else left asleep, as settled.
  * NEW, PROBE, BOOTSTRAP, ASLEEP are made in mirror_probe.c, PULL in mirror_pull.c, PLAN, SEND, APPLY, VERIFY in
  * mirror_send.c; DUE, BACKOFF and the settled ones here. mirror_enter() is the only function that changes the state.
@@ -88,7 +89,7 @@ uint64_t mirror_random(struct mirror *m)
 static bool is_settled(enum mirror_state s)
 {
 	return s == MIRROR_SYNCED || s == MIRROR_CONFLICT || s == MIRROR_HALTED ||
-	       s == MIRROR_GONE;
+	       s == MIRROR_GONE || s == MIRROR_PAUSED;
 }
 
 /* Asleep, and nobody asked for it to be woken. */
@@ -337,6 +338,15 @@ int mirror_begin(struct mirror *m)
 	return r < 0 ? r : 1;
 }
 
+int mirror_settle_paused(struct mirror *m)
+{
+	memcpy(m->why, m->rec.error, sizeof(m->why));
+	m->order = m->order_again = false;
+	hang_up(m);
+	mirror_enter(m, MIRROR_PAUSED);
+	return 1;
+}
+
 static int find_desired(struct mirror *m)
 {
 	int r = m->source->ops->head(m->source, &m->head, &m->tree);
@@ -367,6 +377,8 @@ static int step_due(struct mirror *m)
 
 	if (r <= 0 || m->finished)
 		return r;
+	if (rec->phase == MIRROR_PAUSED)
+		return mirror_settle_paused(m);
 	m->due = m->order_again = false;
 	m->trusted &= !m->changed;
 	m->changed = false;
@@ -467,6 +479,7 @@ static int step_state(struct mirror *m)
 	case MIRROR_CONFLICT:
 	case MIRROR_HALTED:
 	case MIRROR_GONE:
+	case MIRROR_PAUSED:
 		return step_settled(m);
 	}
 	return 0;

@@ -35,6 +35,7 @@ enum mirror_state {
 		12,         /* settled, except for what the sandbox has of its own; see `why` */
 	MIRROR_HALTED = 13, /* needs a person; `why` says what for */
 	MIRROR_GONE = 14,   /* the provider has no such sandbox */
+	MIRROR_PAUSED = 15, /* a person said so: left as it is until mirror_pause(…, false) */
 };
 
 /* "synced"; also in JSON. */
@@ -64,6 +65,8 @@ struct mirror_options {
 	/* A person asked for this very version: what the sandbox changed of its own is saved as a fragment and then
 	 * replaced. Without it a changed sandbox whose D did not move keeps its changes (MIRROR_CONFLICT). */
 	bool order;
+	/* Every file inside is read and hashed anew, whatever its times say. */
+	bool rehash;
 	/* On the calling thread, at every change of state and some times a second. May be NULL. */
 	void (*progress)(const struct mirror_status *s, void *arg);
 	void *arg;
@@ -79,6 +82,10 @@ int mirror_attach(struct store *st, struct project *p, const char *provider,
  * MIRROR_STUCK. 0 (verified), an outcome, or a fault; `ret` is filled in every case but a fault. */
 int mirror_run(struct store *st, struct provider *provider, struct project *p,
 	       const struct mirror_options *o, struct mirror_status *ret);
+
+/* Leaves the sandbox as it is from now on, or takes it up again; durable, and true for every process. Waits for whoever is at
+ * the sandbox, until `timeout_ms` are over (0: 60 s). 0, MIRROR_NONE, MIRROR_LATE, or a fault. */
+int mirror_pause(struct store *st, struct project *p, bool pause, int64_t timeout_ms);
 
 /* Where things stand, from the record alone: no request, never blocks. 0, MIRROR_NONE, or a fault. */
 int mirror_look(struct store *st, struct project *p, struct mirror_status *ret);

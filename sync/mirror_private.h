@@ -139,6 +139,8 @@ void mirror_fail(struct mirror *m, const char *fmt, ...) __attribute__((format(p
 /* Ends in CONFLICT, HALTED, GONE or (to be left so) ASLEEP, with the reason. 1 or a fault. */
 int mirror_settle(struct mirror *m, enum mirror_state state, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The record says that a person paused it. 1. */
+int mirror_settle_paused(struct mirror *m);
 /* R = D was proven: closes the operation, advances B and R. 1 or a fault. */
 int mirror_settle_synced(struct mirror *m, const struct oid *tree);
 /* Queues a frame with a fresh id, which is returned. */

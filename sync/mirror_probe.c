@@ -91,6 +91,10 @@ static int open_stream(struct mirror *m)
 
 	if (r <= 0 || m->finished)
 		return r;
+	if (m->rec.phase == MIRROR_PAUSED) {
+		m->due = false;
+		return mirror_settle_paused(m);
+	}
 	if (m->state == MIRROR_NEW)
 		mirror_enter(m, MIRROR_PROBE);
 	/* DUE follows, and looks at everything. */

@@ -5,6 +5,7 @@
  * the daemon than the lock's release.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -21,6 +22,7 @@ enum { DEFAULT_TIMEOUT_MS = 60000, PROGRESS_MS = 200 };
 
 DEFINE_CLEANUP(struct mirror *, mirror_free)
 DEFINE_CLEANUP(struct commit *, commit_free)
+DEFINE_CLEANUP(struct source *, source_free)
 
 int mirror_seed(uint64_t *ret)
 {
@@ -125,11 +127,46 @@ int mirror_run(struct store *st, struct provider *provider, struct project *p,
 		return r;
 	m = mirror_new(source_store_new(st, p), provider, clock, seed);
 	m->near = true;
+	m->doubt = o->rehash;
 	mirror_mark_due(m, o->order);
 	run.m = m;
 	r = drive(&run, clock_now(clock) + timeout);
 	if (r >= 0 && r != MIRROR_NONE)
 		mirror_status_fill(m, ret);
+	return r;
+}
+
+static int write_pause(struct source *s, bool pause)
+{
+	static const char words[] = "paused by you; `frag sync resume` goes on";
+	struct state_sandbox rec;
+	int r = s->ops->load(s, &rec);
+
+	if (r)
+		return r == SOURCE_MISSING ? MIRROR_NONE : r;
+	if ((rec.phase == MIRROR_PAUSED) == pause)
+		return 0;
+	/* What was going on is found out anew; an operation that is open says what was interrupted. */
+	rec.phase = pause ? MIRROR_PAUSED : MIRROR_DUE;
+	memset(rec.error, 0, sizeof(rec.error));
+	if (pause)
+		memcpy(rec.error, words, sizeof(words));
+	return s->ops->save(s, &rec);
+}
+
+int mirror_pause(struct store *st, struct project *p, bool pause, int64_t timeout_ms)
+{
+	CLEANUP(source_freep) struct source *s = source_store_new(st, p);
+	const struct clock *clock = clock_system();
+	int64_t end = clock_now(clock) + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS);
+	int r;
+
+	while ((r = s->ops->own(s)) == SOURCE_HELD && clock_now(clock) < end)
+		(void)poll(NULL, 0, MIRROR_HELD_MS);
+	if (r)
+		return r == SOURCE_HELD ? MIRROR_LATE : r;
+	r = write_pause(s, pause);
+	s->ops->disown(s);
 	return r;
 }
 

@@ -40,6 +40,8 @@ const char *mirror_state_name(enum mirror_state s)
 		return "halted";
 	case MIRROR_GONE:
 		return "gone";
+	case MIRROR_PAUSED:
+		return "paused";
 	}
 	return "unknown";
 }

@@ -9,14 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "fs/fs.h"
 #include "store/store.h"
 #include "sync/engine.h"
+#include "sync/eventlog.h"
 
-enum { COUNTERS_MAX = 64 };
+enum { COUNTERS_MAX = 64, EVENTS_MAX = 64, EVENTS_WAIT_MS = 500 };
 
 static int run_ping(const struct control_ops *ops, const struct json *request,
 		    struct json_out *reply)
@@ -74,6 +77,41 @@ static int run_sync(const struct control_ops *ops, const struct json *request,
 	return 0;
 }
 
+static void put_event(struct json_out *o, const struct event *e)
+{
+	json_begin(o, '{');
+	json_int_field(o, "seq", (int64_t)e->seq);
+	json_int_field(o, "timeMs", e->time_ms);
+	json_str_field(o, "project", e->project);
+	mirror_status_json(&e->status, o);
+	json_end(o, '}');
+}
+
+static int run_events(const struct control_ops *ops, const struct json *request,
+		      struct json_out *reply)
+{
+	CLEANUP(free_p) struct event *events = alloc_array(EVENTS_MAX, sizeof(*events));
+	struct eventlog *log = ops->engine ? engine_events(ops->engine) : NULL;
+	int64_t after = -1;
+	unsigned n;
+
+	if (json_get_int(request, "after", &after) == JSON_BAD)
+		return fail(-EINVAL, "'after' is not a number");
+	if (!log)
+		return fail(-ENOTSUP, "no sandbox is followed here");
+	/* Without a number: from now on. */
+	if (after < 0)
+		after = (int64_t)eventlog_last(log);
+	n = eventlog_read(log, (uint64_t)after, events, EVENTS_MAX, EVENTS_WAIT_MS);
+	json_key_out(reply, "events");
+	json_begin(reply, '[');
+	for (unsigned i = 0; i < n; i++)
+		put_event(reply, &events[i]);
+	json_end(reply, ']');
+	json_int_field(reply, "next", n ? (int64_t)events[n - 1].seq : after);
+	return 0;
+}
+
 static int run_stop(const struct control_ops *ops, const struct json *request,
 		    struct json_out *reply)
 {
@@ -87,8 +125,8 @@ int control_ops_run(const struct json *request, struct json_out *reply, void *ar
 		const char *name;
 		int (*run)(const struct control_ops *, const struct json *, struct json_out *);
 	} table[] = {
-		{"follow", run_follow}, {"ping", run_ping}, {"status", run_status},
-		{"stop", run_stop},     {"sync", run_sync},
+		{"events", run_events}, {"follow", run_follow}, {"ping", run_ping},
+		{"status", run_status}, {"stop", run_stop},     {"sync", run_sync},
 	};
 	const char *op = NULL;
 

@@ -4,6 +4,8 @@
  *	{"op":"status"}                     pid, home, mount point, requests served, …
  *	{"op":"follow","project":"shop"}    refs or HEAD moved: what the kernel caches is made true before the answer
  *	{"op":"sync","project":"shop"}      what the engine is doing for its sandbox; "state" null: it has none here
+ *	{"op":"events","after":7}           what happened to mirrors after event 7; waits half a second for the first.
+ *	                                    Without "after": from now on. "next" is what to ask after next time
  *	{"op":"stop"}                       unmount, lazily if need be, and end
  */
 #pragma once

@@ -289,6 +289,33 @@ static void a_command_and_an_engine_share_a_sandbox(void **state)
 	engine_free(e);
 }
 
+static void a_pause_holds_for_engine_and_command(void **state)
+{
+	struct fixture *f = *state;
+	struct engine *e;
+	struct mirror_status s;
+
+	commit(f, "one", "two");
+	assert_int_equal(mirror_pause(f->st, f->p, true, 1000), MIRROR_NONE);
+	assert_int_equal(mirror_attach(f->st, f->p, "memory", f->box.id), 0);
+	e = make_engine(f);
+	assert_true(step_until_verified(f, e));
+	assert_int_equal(mirror_pause(f->st, f->p, true, 1000), 0);
+	commit(f, "three", "two");
+	engine_due(e, "shop");
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(engine_step(e, 10), 0);
+	assert_int_equal(engine_status(e, "shop", &s), 0);
+	assert_int_equal(s.state, MIRROR_PAUSED);
+	assert_int_equal(run(f, true, &s), MIRROR_STUCK);
+	assert_inside(f, "a", "one");
+	assert_int_equal(mirror_pause(f->st, f->p, false, 1000), 0);
+	engine_due(e, "shop");
+	assert_true(step_until_verified(f, e));
+	assert_inside(f, "a", "three");
+	engine_free(e);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -301,6 +328,7 @@ int main(void)
 		CASE(an_engine_finds_its_sandboxes_and_follows),
 		CASE(an_engine_meets_a_new_sandbox_and_forgets_an_old_one),
 		CASE(a_command_and_an_engine_share_a_sandbox),
+		CASE(a_pause_holds_for_engine_and_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,7 @@ static int64_t longest(const struct mirror *m)
 	case MIRROR_CONFLICT:
 	case MIRROR_HALTED:
 	case MIRROR_GONE:
+	case MIRROR_PAUSED:
 	case MIRROR_ASLEEP:
 		return MIRROR_RETRY_FAR_MS;
 	case MIRROR_SEND:
