@@ -175,9 +175,9 @@ static struct guest *wanted(struct request *r)
 
 bool e2b_wake(struct guest *g)
 {
-	if (g->state == GUEST_PAUSED && g->auto_resume && !guest_change(g, GUEST_RUNNING))
+	if (guest_state(g) == GUEST_PAUSED && g->auto_resume && !guest_change(g, GUEST_RUNNING))
 		guest_set_expiry(g, MIN_RESUME_S * 1000);
-	return g->state == GUEST_RUNNING;
+	return guest_state(g) == GUEST_RUNNING;
 }
 
 static void connect_to(struct request *r)
@@ -192,7 +192,7 @@ static void connect_to(struct request *r)
 	if (!timeout_ok(r, timeout) || !(g = wanted(r)))
 		return;
 	err = guest_change(g, GUEST_RUNNING);
-	left = g->expires - clock_now(clock_system());
+	left = guest_left_ms(g);
 	if (err == GUEST_BUSY)
 		e2b_error(r, 409, "Sandbox is changing its state");
 	else if (err && err != GUEST_WRONG_STATE)
@@ -297,7 +297,7 @@ static void set_timeout(struct request *r)
 	g = wanted(r);
 	if (!g)
 		return;
-	if (g->state != GUEST_RUNNING) {
+	if (guest_state(g) != GUEST_RUNNING) {
 		e2b_error(r, 409, "Sandbox '%s' is not running", g->id);
 	} else {
 		guest_set_expiry(g, s * 1000);
@@ -322,7 +322,7 @@ static void refresh(struct request *r)
 	if (!g)
 		return;
 	s = s < 15 ? 15 : s;
-	left = g->expires - clock_now(clock_system());
+	left = guest_left_ms(g);
 	if (s * 1000 > left)
 		guest_set_expiry(g, s * 1000);
 	reply_empty(r, 204);

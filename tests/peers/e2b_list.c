@@ -22,21 +22,23 @@ void e2b_describe(struct json_out *o, struct guest *g)
 	const struct json *metadata = NULL;
 	const char *template = "base";
 	int64_t now = clock_wall(clock_system()), left;
+	struct guest_times t = guest_times(g);
 
 	(void)json_get_str(g->spec, "templateID", &template);
 	(void)json_get(g->spec, "metadata", &metadata);
-	left = (g->expires - clock_now(clock_system())) / 1000;
+	left = guest_left_ms(g) / 1000;
 	json_str_field(o, "templateID", template);
 	json_str_field(o, "sandboxID", g->id);
 	json_str_field(o, "clientID", "6532622b");
-	answer_time(o, "startedAt", g->started);
+	answer_time(o, "startedAt", t.started);
 	answer_time(o, "endAt",
-		    g->state == GUEST_PAUSED || left > INT32_MAX ? g->changed : now + left);
+		    guest_state(g) == GUEST_PAUSED || left > INT32_MAX ? t.changed
+								       : now + left);
 	json_int_field(o, "cpuCount", 2);
 	json_int_field(o, "memoryMB", 512);
 	json_int_field(o, "diskSizeMB", 1024);
 	answer_map(o, "metadata", metadata);
-	json_str_field(o, "state", g->state == GUEST_RUNNING ? "running" : "paused");
+	json_str_field(o, "state", guest_state(g) == GUEST_RUNNING ? "running" : "paused");
 	json_str_field(o, "envdVersion", E2B_ENVD_VERSION);
 }
 
@@ -93,7 +95,7 @@ static bool read_filter(struct filter *f, const char *query)
 	return true;
 }
 
-static bool has_metadata(const struct guest *g, const struct filter *f)
+static bool has_metadata(struct guest *g, const struct filter *f)
 {
 	const struct json *map = NULL;
 
@@ -108,9 +110,9 @@ static bool has_metadata(const struct guest *g, const struct filter *f)
 	return true;
 }
 
-static bool has_state(const struct guest *g, const char *states)
+static bool has_state(struct guest *g, const char *states)
 {
-	const char *mine = g->state == GUEST_RUNNING ? "running" : "paused";
+	const char *mine = guest_state(g) == GUEST_RUNNING ? "running" : "paused";
 
 	return !states || strstr(states, mine);
 }
@@ -129,8 +131,8 @@ static size_t put_page(struct json_out *o, struct guest **all, size_t n, const s
 
 	*next = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (all[i]->serial >= p->before || all[i]->busy ||
-		    !has_state(all[i], p->states) || !has_metadata(all[i], &p->filter))
+		if (all[i]->serial >= p->before || !has_state(all[i], p->states) ||
+		    !has_metadata(all[i], &p->filter))
 			continue;
 		if (put == p->limit) {
 			*next = all[i]->serial + 1;

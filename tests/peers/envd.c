@@ -43,7 +43,7 @@ static void metrics(struct request *r)
 	struct answer a;
 
 	answer_begin(&a, '{');
-	json_int_field(&a.out, "ts", r->guest->created);
+	json_int_field(&a.out, "ts", guest_times(r->guest).created);
 	json_int_field(&a.out, "cpu_count", 2);
 	json_int_field(&a.out, "cpu_used_pct", 0);
 	json_int_field(&a.out, "mem_total_mib", 512);

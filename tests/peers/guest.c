@@ -82,7 +82,7 @@ struct guest *guest_find(struct guests *all, enum guest_vendor v, const char *id
 
 	guests_lock(all);
 	for (g = all->first; g; g = g->next)
-		if (g->vendor == v && !g->gone &&
+		if (g->vendor == v && !g->gone && *g->inner &&
 		    (!strcmp(g->id, id) || (by_name && !strcmp(g->name, id))))
 			break;
 	if (g)
@@ -122,7 +122,7 @@ size_t guests_snapshot(struct guests *all, enum guest_vendor v, struct guest ***
 	guests_lock(all);
 	*ret = alloc_array(all->n + 1, sizeof(**ret));
 	for (struct guest *g = all->first; g; g = g->next)
-		if (g->vendor == v && !g->gone) {
+		if (g->vendor == v && !g->gone && *g->inner) {
 			g->refs++;
 			(*ret)[n++] = g;
 		}
@@ -382,6 +382,37 @@ int guest_delete(struct guest *g)
 	return r;
 }
 
+enum guest_state guest_state(struct guest *g)
+{
+	enum guest_state state;
+
+	guests_lock(g->all);
+	state = g->state;
+	guests_unlock(g->all);
+	return state;
+}
+
+int64_t guest_left_ms(struct guest *g)
+{
+	int64_t at;
+
+	guests_lock(g->all);
+	at = g->expires;
+	guests_unlock(g->all);
+	return at == INT64_MAX ? at : at - clock_now(clock_system());
+}
+
+struct guest_times guest_times(struct guest *g)
+{
+	struct guest_times t;
+
+	guests_lock(g->all);
+	t = (struct guest_times){
+		.created = g->created, .changed = g->changed, .started = g->started};
+	guests_unlock(g->all);
+	return t;
+}
+
 void guest_set_expiry(struct guest *g, int64_t ms)
 {
 	guests_lock(g->all);
@@ -394,6 +425,7 @@ void guest_touch(struct guest *g)
 {
 	guests_lock(g->all);
 	g->last_used = clock_now(clock_system());
+	pthread_cond_broadcast(&g->all->changed);
 	guests_unlock(g->all);
 }
 

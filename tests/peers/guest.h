@@ -95,6 +95,15 @@ void guest_unref(struct guest *g);
 int guest_change(struct guest *g, enum guest_state state);
 int guest_delete(struct guest *g);
 
+enum guest_state guest_state(struct guest *g);
+/* Milliseconds until it ends, INT64_MAX when it never does. */
+int64_t guest_left_ms(struct guest *g);
+/* Wall seconds of creation, of the last change of state, of the last start. */
+struct guest_times {
+	int64_t created, changed, started;
+};
+struct guest_times guest_times(struct guest *g);
+
 /* When it ends, in milliseconds from now; negative: never. */
 void guest_set_expiry(struct guest *g, int64_t ms);
 /* It is in use: the idle time starts again. */

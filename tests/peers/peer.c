@@ -21,6 +21,7 @@
 #include "tests/peers/preview.h"
 #include "tests/peers/request.h"
 #include "tests/peers/route.h"
+#include "tests/peers/signed_port.h"
 
 enum { MEMORY_PER_CONNECTION = 256 << 10, ENVD_PORT = 49983, BACKLOG = 512 };
 
@@ -59,6 +60,19 @@ static void choose_sandbox(struct request *r, const char *id)
 		preview_enter(r, id);
 }
 
+/* "/{id}/rest": the id is the sandbox's, never its name. */
+static void choose_toolbox(struct request *r)
+{
+	size_t len = strcspn(r->path + 1, "/");
+	char id[GUEST_ID_MAX] = "";
+
+	if (len < sizeof(id))
+		memcpy(id, r->path + 1, len);
+	r->path += 1 + len;
+	r->guest = guest_find(r->peer->guests, GUEST_DAYTONA, id, false);
+	route_request(r, &toolbox_plane);
+}
+
 static void choose(struct request *r)
 {
 	const char *id = request_header(r, "E2b-Sandbox-Id"),
@@ -78,7 +92,7 @@ static void choose(struct request *r)
 		route_request(r, &daytona_control_plane);
 	} else if (!strncmp(r->path, "/toolbox/", 9)) {
 		r->path += 8;
-		route_request(r, &toolbox_plane);
+		choose_toolbox(r);
 	} else if (!strncmp(r->path, "/preview/", 9)) {
 		preview_enter_path(r);
 	} else {
@@ -179,10 +193,12 @@ int peer_start(const struct peer_config *config, struct peer **ret)
 	(void)snprintf(p->daytona_key, sizeof(p->daytona_key), "%s",
 		       config->key ? config->key : PEER_DAYTONA_KEY);
 	p->guests = guests_new(config->dir, config->agent);
+	p->signed_ports = signed_ports_new();
 	r = listen_on(p, config->port);
 	if (r) {
 		guests_end(p->guests);
 		guests_free(p->guests);
+		signed_ports_free(p->signed_ports);
 		free(p);
 		return r;
 	}
@@ -203,5 +219,6 @@ void peer_stop(struct peer *p)
 	guests_end(p->guests);
 	MHD_stop_daemon(p->daemon);
 	guests_free(p->guests);
+	signed_ports_free(p->signed_ports);
 	free(p);
 }

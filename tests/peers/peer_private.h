@@ -11,10 +11,12 @@
 
 struct MHD_Daemon;
 struct guests;
+struct signed_ports;
 
 struct peer {
 	struct MHD_Daemon *daemon;
 	struct guests *guests;
+	struct signed_ports *signed_ports;
 	char url[64];
 	char e2b_key[128], daytona_key[128];
 	uint16_t port;
