@@ -22,8 +22,8 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "store/index_format.h"
-#include "store/mdb.h"
 #include "store/state_format.h"
+#include "store/state_private.h"
 #include "store/store_private.h"
 
 enum { MAX_READERS = 128, ATTEMPTS = 16 };
@@ -31,22 +31,9 @@ enum { MAX_READERS = 128, ATTEMPTS = 16 };
 #define MAP_START ((size_t)16 << 20)
 #define MAP_MOST  ((size_t)1 << 36)
 
-struct state {
-	MDB_env *env;
-	MDB_dbi meta, sandbox, op;
-};
-
-/* What one transaction does; LMDB's code, an outcome of state.h, or a fault that was said. */
-typedef int (*state_fn)(struct state *s, MDB_txn *txn, void *arg);
-
-static MDB_val val_of(const void *data, size_t len)
-{
-	return (MDB_val){.mv_size = len, .mv_data = (void *)(uintptr_t)data};
-}
-
 static MDB_val name_val(const char *name)
 {
-	return val_of(name, strlen(name));
+	return state_val(name, strlen(name));
 }
 
 static int check_version(struct state *s, MDB_txn *txn)
@@ -58,7 +45,7 @@ static int check_version(struct state *s, MDB_txn *txn)
 	int r = mdb_get(txn, s->meta, &key, &val);
 
 	if (r == MDB_NOTFOUND) {
-		val = val_of(mine, sizeof(mine));
+		val = state_val(mine, sizeof(mine));
 		return mdb_put(txn, s->meta, &key, &val, 0);
 	}
 	if (r)
@@ -81,6 +68,8 @@ static int open_tables(struct state *s)
 		r = mdb_dbi_open(txn, "sandbox", MDB_CREATE, &s->sandbox);
 	if (!r)
 		r = mdb_dbi_open(txn, "op", MDB_CREATE, &s->op);
+	if (!r)
+		r = mdb_dbi_open(txn, "work", MDB_CREATE, &s->work);
 	if (!r)
 		r = check_version(s, txn);
 	return r ? r : mdb_txn_commit(TAKE(txn));
@@ -122,7 +111,7 @@ static int open_env(struct state *s, const char *path)
 
 	if (r)
 		return r;
-	(void)mdb_env_set_maxdbs(s->env, 4);
+	(void)mdb_env_set_maxdbs(s->env, 16);
 	(void)mdb_env_set_maxreaders(s->env, MAX_READERS);
 	(void)mdb_env_set_mapsize(s->env, MAP_START);
 	r = mdb_env_open(s->env, path, MDB_NOTLS, 0600);
@@ -240,8 +229,8 @@ static bool is_mdb_code(int r)
 	return r <= MDB_LAST_ERRCODE || r > STATE_BAD;
 }
 
-/* Runs `fn` in a transaction, as often as the map must grow. 0, an outcome, or a fault. */
-static int transact(struct store *st, unsigned flags, state_fn fn, void *arg)
+/* As often as the map must grow. */
+int state_transact(struct store *st, unsigned flags, state_fn fn, void *arg)
 {
 	struct state *s = NULL;
 	int r;
@@ -286,7 +275,7 @@ static int said_if_bad(int r, uint64_t project_id, const char *what)
 static int get_record(MDB_txn *txn, MDB_dbi dbi, uint64_t project_id, MDB_val *ret)
 {
 	unsigned char key[STATE_KEY_LEN];
-	MDB_val k = val_of(key, sizeof(key));
+	MDB_val k = state_val(key, sizeof(key));
 
 	index_be64(project_id, key);
 	return mdb_get(txn, dbi, &k, ret);
@@ -295,7 +284,7 @@ static int get_record(MDB_txn *txn, MDB_dbi dbi, uint64_t project_id, MDB_val *r
 static int put_record(MDB_txn *txn, MDB_dbi dbi, uint64_t project_id, const struct buf *b)
 {
 	unsigned char key[STATE_KEY_LEN];
-	MDB_val k = val_of(key, sizeof(key)), v = val_of(b->data, b->len);
+	MDB_val k = state_val(key, sizeof(key)), v = state_val(b->data, b->len);
 
 	index_be64(project_id, key);
 	return mdb_put(txn, dbi, &k, &v, 0);
@@ -304,7 +293,7 @@ static int put_record(MDB_txn *txn, MDB_dbi dbi, uint64_t project_id, const stru
 static int delete_record(MDB_txn *txn, MDB_dbi dbi, uint64_t project_id)
 {
 	unsigned char key[STATE_KEY_LEN];
-	MDB_val k = val_of(key, sizeof(key));
+	MDB_val k = state_val(key, sizeof(key));
 
 	index_be64(project_id, key);
 	return mdb_del(txn, dbi, &k, NULL);
@@ -328,7 +317,7 @@ int state_sandbox_get(struct store *st, uint64_t project_id, struct state_sandbo
 {
 	struct access a = {.project_id = project_id, .sandbox_ret = ret};
 
-	return transact(st, MDB_RDONLY, do_sandbox_get, &a);
+	return state_transact(st, MDB_RDONLY, do_sandbox_get, &a);
 }
 
 static int put_sandbox(struct state *s, MDB_txn *txn, const struct state_sandbox *sandbox)
@@ -352,7 +341,7 @@ int state_sandbox_put(struct store *st, const struct state_sandbox *s)
 {
 	struct access a = {.sandbox = s};
 
-	return transact(st, 0, do_sandbox_put, &a);
+	return state_transact(st, 0, do_sandbox_put, &a);
 }
 
 /* The open operation goes with its sandbox. */
@@ -368,7 +357,7 @@ int state_sandbox_delete(struct store *st, uint64_t project_id)
 {
 	struct access a = {.project_id = project_id};
 
-	return transact(st, 0, do_sandbox_delete, &a);
+	return state_transact(st, 0, do_sandbox_delete, &a);
 }
 
 struct sandboxes {
@@ -411,7 +400,7 @@ static int do_sandbox_each(struct state *s, MDB_txn *txn, void *arg)
 int state_sandbox_each(struct store *st, state_sandbox_fn fn, void *arg)
 {
 	CLEANUP(sandboxes_deinit) struct sandboxes l = {0};
-	int r = transact(st, MDB_RDONLY, do_sandbox_each, &l);
+	int r = state_transact(st, MDB_RDONLY, do_sandbox_each, &l);
 
 	/* Outside the transaction, so that `fn` may write. */
 	for (size_t i = 0; !r && i < l.n; i++)
@@ -419,9 +408,9 @@ int state_sandbox_each(struct store *st, state_sandbox_fn fn, void *arg)
 	return r;
 }
 
-static int next_op_id(struct state *s, MDB_txn *txn, uint64_t *ret)
+int state_next_id(struct state *s, MDB_txn *txn, const char *name, uint64_t *ret)
 {
-	MDB_val key = name_val("op"), val;
+	MDB_val key = name_val(name), val;
 	unsigned char le[8];
 	struct reader in;
 	uint64_t id = 0;
@@ -436,7 +425,7 @@ static int next_op_id(struct state *s, MDB_txn *txn, uint64_t *ret)
 	*ret = ++id;
 	for (int i = 0; i < 8; i++)
 		le[i] = (unsigned char)(id >> (8 * i));
-	val = val_of(le, sizeof(le));
+	val = state_val(le, sizeof(le));
 	return mdb_put(txn, s->meta, &key, &val, 0);
 }
 
@@ -444,7 +433,7 @@ static int do_op_open(struct state *s, MDB_txn *txn, void *arg)
 {
 	CLEANUP(buf_deinit) struct buf b;
 	struct access *a = arg;
-	int r = next_op_id(s, txn, &a->op->op_id);
+	int r = state_next_id(s, txn, "op", &a->op->op_id);
 
 	buf_init(&b, STATE_RECORD_MAX);
 	if (!r)
@@ -456,7 +445,7 @@ int state_op_open(struct store *st, struct state_op *op)
 {
 	struct access a = {.op = op};
 
-	return transact(st, 0, do_op_open, &a);
+	return state_transact(st, 0, do_op_open, &a);
 }
 
 static int do_op_get(struct state *s, MDB_txn *txn, void *arg)
@@ -477,7 +466,7 @@ int state_op_get(struct store *st, uint64_t project_id, struct state_op *ret)
 {
 	struct access a = {.project_id = project_id, .op = ret};
 
-	return transact(st, MDB_RDONLY, do_op_get, &a);
+	return state_transact(st, MDB_RDONLY, do_op_get, &a);
 }
 
 static int do_op_close(struct state *s, MDB_txn *txn, void *arg)
@@ -502,5 +491,5 @@ int state_op_close(struct store *st, const struct state_op *op, const struct sta
 	struct state_op copy = *op;
 	struct access a = {.op = &copy, .sandbox = s};
 
-	return transact(st, 0, do_op_close, &a);
+	return state_transact(st, 0, do_op_close, &a);
 }

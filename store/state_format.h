@@ -6,6 +6,9 @@
  *	table     key               value
  *	meta      "version"         u32 STATE_VERSION
  *	meta      "op"              u64, the last operation id given
+ *	meta      "work"            u64, the last work tree id given
+ *	work      project id u64,   version u8 (1), name text, autocommit seconds u32, after exec u8,
+ *	          work id u64       created i64 (nanoseconds); what it was made to show: tree[20], uid u32, gid u32
  *	sandbox   project id u64    version u8 (1), provider text, id text, epoch[16], phase u32,
  *	                            base[20] desired[20] observed[20] base_commit[20] desired_commit[20],
  *	                            created i64, verified i64, due i64, drift[20], n_kept u32,

@@ -151,8 +151,9 @@ int work_rename(struct work *w, uint64_t from, const char *name, uint64_t to,
 		const char *new_name, unsigned flags);
 
 /* Names in an order that additions and removals do not disturb; `cookie` goes on after the entry that had it. `fn` returns
- * non-zero to stop; it is called without locks and may call anything here. No dot entries. Takes no holds. `attr` is
- * complete when `with_attr`, else only ino and the type in mode. */
+ * non-zero to stop; it is called without locks and may call anything here. No dot entries. `attr` is
+ * complete when `with_attr`, else only ino and the type in mode; a refused entry has nlink 0 and those two in any case. Takes no holds,
+ * but with `with_attr` the number is good while `fn` runs, so that work_hold() there keeps it. */
 typedef int (*work_dir_fn)(const char *name, uint64_t cookie, const struct work_attr *attr,
 			   void *arg);
 int work_readdir(struct work *w, uint64_t dir, uint64_t cookie, bool with_attr, work_dir_fn fn,
