@@ -44,6 +44,7 @@ enum {
 	WATCHES_PER_TURN = 32,
 	SHORT_POLL_MS = 500, /* when inotify has no watches left */
 	RETRY_MS = 200,
+	TRIES_MAX = 4, /* of a refresh that fails, RETRY_MS apart */
 };
 
 #define YOUNG_NS 700000000 /* from the making of a repository until it is opened unasked */
@@ -231,20 +232,40 @@ static void forget_moved(struct fs *fs, struct app *app, struct project *p, uint
 		forget_lists(fs, app, p, before);
 }
 
-static void follow_project(struct fs *fs, struct app *app, struct project *p)
+/* False after a fault: it was said, and what can be seen is followed all the same. */
+static bool follow_project(struct fs *fs, struct app *app, struct project *p)
 {
 	struct refresh_result res = {0};
 	bool moved = false;
+	int r = refresh_project(p, NULL, NULL, &res);
 
-	/* A fault was said; what can be seen is followed all the same. */
-	if (refresh_project(p, NULL, NULL, &res))
+	if (r)
 		fragment_last(p, &res.last);
 	live_follow(fs, app, p, &moved);
 	if (!res.refs_changed && !moved && res.last == app->last)
-		return;
+		return r >= 0;
 	forget_moved(fs, app, p, res.last);
 	if (fs->on_change)
 		fs->on_change(app->name, fs->on_change_arg);
+	return r >= 0;
+}
+
+static bool quits(struct follow *f)
+{
+	LOCKED(&f->lock);
+	return f->quit;
+}
+
+/* A repack may take a pack from under a refresh, and whoever made it may have nothing more to say: no event would
+ * come. Not for ever, though: a damaged repository stays so until somebody mends it, which is an event. */
+static void follow_stubbornly(struct follow *f, struct app *app, struct project *p)
+{
+	for (int tries = 1; !follow_project(f->fs, app, p); tries++) {
+		if (tries == TRIES_MAX || quits(f))
+			return;
+		app_set_fresh(app);
+		poll(NULL, 0, RETRY_MS);
+	}
 }
 
 /* The chore: refreshes one project. */
@@ -255,7 +276,7 @@ static void follow_app(struct app *app, void *arg)
 
 	/* Whoever is just deleting it must not find new files in it. */
 	if (apps_is_whole(f->fs, app->name) && !app_open(f->fs, app, &p))
-		follow_project(f->fs, app, p);
+		follow_stubbornly(f, app, p);
 	app_set_fresh(app);
 }
 
