@@ -37,10 +37,15 @@ committer() {
 	while [ "$(date +%s)" -lt "$end" ]; do
 		n=$((n + 1))
 		echo $n >committed.txt && git add -A && git commit -qm "Commit $n" || return 1
-		# git's own gc may remove an empty directory that git's own push is just moving objects into:
-		# the push is then refused whole, and goes through when it is tried again.
-		git push -q origin HEAD:main || git push -q origin HEAD:main ||
-			git push -q origin HEAD:main || return 1
+		# git's own gc may remove an empty directory that git's own push is just moving objects into, or
+		# hold a ref's lock for longer than push waits: the push is then refused whole, and goes through
+		# when it is tried again. What is tolerated here is between git and git.
+		tries=0
+		until git push -q origin HEAD:main; do
+			tries=$((tries + 1))
+			[ $tries -lt 20 ] || { echo "commit $n could not be pushed"; return 1; }
+			sleep 0.1
+		done
 		# Seen soon, and never a version that was not.
 		tries=0
 		while [ "$(cat "$mnt/app/refs/heads/main/committed.txt" 2>/dev/null)" != $n ]; do

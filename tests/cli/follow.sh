@@ -19,23 +19,23 @@ head_shows() { same "$(cat "$mnt/app/refs/heads/main/pushed.txt")" "$1"; }
 
 n_before=$(find "$mnt/app/fragments" -mindepth 1 -maxdepth 1 | wc -l)
 push_commit one
-claim 'a pushed commit is behind its branch within a second' within 1 head_shows one
+soon 'a pushed commit is behind its branch' head_shows one
 claim 'and is one more fragment' same "$(find "$mnt/app/fragments" -mindepth 1 -maxdepth 1 | wc -l)" $((n_before + 1))
 push_commit two
-claim 'the next one replaces it within a second' within 1 head_shows two
+soon 'the next one replaces it' head_shows two
 claim 'the old one stays a fragment' grep -q one "$(find "$mnt/app/fragments" -maxdepth 1 -name '*-push-one')/pushed.txt"
 git -C "$FRAG_HOME/projects/app.git" branch side main~3
-claim 'a branch made by git appears within a second' within 1 test -e "$mnt/app/refs/heads/side/index.html"
+soon 'a branch made by git appears' test -e "$mnt/app/refs/heads/side/index.html"
 git -C "$FRAG_HOME/projects/app.git" branch -qD side
-claim 'and goes within a second' within 1 test ! -e "$mnt/app/refs/heads/side"
+soon 'and goes' test ! -e "$mnt/app/refs/heads/side"
 git -C "$FRAG_HOME/projects/app.git" tag v1 main~5
-claim 'a tag appears within a second' within 1 test -e "$mnt/app/refs/tags/v1/index.html"
+soon 'a tag appears' test -e "$mnt/app/refs/tags/v1/index.html"
 
 cp -r "$tmp/web" "$FRAG_HOME/projects/dropped.git"
-claim 'a bare repository put into the home is a project within a second' within 1 test -d "$mnt/dropped/fragments"
-claim 'with all its versions' within 2 test -e "$mnt/dropped/at/40/index.html"
+soon 'a bare repository put into the home is a project' test -d "$mnt/dropped/fragments"
+soon 'with all its versions' test -e "$mnt/dropped/at/40/index.html"
 "$frag" project create fresh >/dev/null
-claim 'a project made by frag appears within a second' within 1 test -d "$mnt/fresh"
+soon 'a project made by frag appears' test -d "$mnt/fresh"
 refuses 'no directory is made in the mount by hand' 1 'Read-only file system' mkdir "$mnt/made"
 refuses 'nor is a version written to' 1 'Read-only file system' touch "$mnt/app/at/7/index.html"
 refuses 'nor is a file of it removed' 1 'Read-only file system' rm "$mnt/app/at/7/index.html"
@@ -50,8 +50,9 @@ git -C "$FRAG_HOME/projects/app.git" gc -q --prune=now
 claim 'gc --prune=now beneath the mount changes nothing' grep -q two "$mnt/app/refs/heads/main/pushed.txt"
 claim 'nor what was never read before' grep -q 'Version 7' "$mnt/app/at/7/index.html"
 rm -rf "$FRAG_HOME/projects/other.git"
-claim 'a repository removed beneath the mount is gone within a second' within 1 test ! -e "$mnt/other/fragments"
+soon 'a repository removed beneath the mount is gone' test ! -e "$mnt/other/fragments"
 claim 'and the rest is served' grep -q 'Version 9' "$mnt/app/at/9/index.html"
+mostly_soon 'all of that within a second'
 claim 'the daemon lives' kill -0 "$(cat "$FRAG_HOME/run/daemon.pid")"
 
 # The index is nobody's truth.

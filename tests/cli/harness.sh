@@ -107,6 +107,22 @@ within() {
 	done
 }
 
+# soon <sentence> <command…>: it comes true; mostly_soon says at the end whether that was within a second, as a busy
+# machine may make one of them late.
+n_soon=0 n_late=0
+soon() {
+	sentence=$1
+	shift
+	begin=$(date +%s%N)
+	claim "$sentence" within 30 "$@"
+	n_soon=$((n_soon + 1))
+	[ $(($(date +%s%N) - begin)) -lt 1000000000 ] || n_late=$((n_late + 1))
+}
+
+mostly_soon() {
+	claim "$1" test $((n_late * 2)) -le $n_soon || echo "# $n_late of $n_soon were late"
+}
+
 # A small history in a work tree at $1: main with three commits, a branch, a tag, a link, a program, a binary file.
 small_repo() {
 	git init -q -b main "$1" && (

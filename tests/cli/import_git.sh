@@ -227,12 +227,12 @@ claim 'and is one' same "$(git -C "$projects/large.git" cat-file -s "$huge")" 12
 # --- locks and leftovers
 (flock 9 && echo "4711 importing" >&9 && exec sleep 30) 9>"$FRAG_HOME/run/import-held.lock" &
 holder=$!
-within 5 sh -c "! flock -n '$FRAG_HOME/run/import-held.lock' true"
+within 30 sh -c "! flock -n '$FRAG_HOME/run/import-held.lock' true"
 refuses 'to import what another process imports, and says who' 1 '4711' "$frag" import src --name held
 kill $holder
 (flock 9 && echo "4712 renumbering" >&9 && exec sleep 30) 9>"$projects/src.git/fragfs.lock" &
 holder=$!
-within 5 sh -c "! flock -n '$projects/src.git/fragfs.lock' true"
+within 30 sh -c "! flock -n '$projects/src.git/fragfs.lock' true"
 refuses 'a project that another process holds, and says who' 1 '4712' "$frag" import src
 kill $holder
 mkdir -p "$projects/.incoming-left/objects" && echo x >"$projects/.incoming-left/fragfs-source"

@@ -81,13 +81,13 @@ claim 'detaches it by force' frag unmount --force "$mnt"
 claim 'then it is out of the tree' test -z "$(mounts)"
 kill "$sleeper"
 wait "$sleeper" 2>/dev/null
-claim 'and the daemon ends with its last user' within 10 is_gone "$pid"
+claim 'and the daemon ends with its last user' within 30 is_gone "$pid"
 
 # ends
 frag mount "$mnt"
 pid=$(daemon_pid)
 kill -TERM "$pid"
-claim 'SIGTERM ends it' within 10 is_gone "$pid"
+claim 'SIGTERM ends it' within 30 is_gone "$pid"
 claim 'and unmounts' test -z "$(mounts)"
 
 rounds=0
@@ -106,7 +106,7 @@ claim 'and is gone' test -z "$(mounts)"
 
 "$frag" mount -f "$mnt" 2>"$tmp/foreground" &
 fg=$!
-claim '-f stays in the foreground' within 10 test -d "$mnt/shop"
+claim '-f stays in the foreground' within 30 test -d "$mnt/shop"
 is 'and is the daemon itself' "$fg" "$(daemon_pid)"
 claim 'it ends when it is unmounted' frag unmount "$mnt"
 wait "$fg"
@@ -129,7 +129,7 @@ by_mount() {
 }
 if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 	is 'mount -t fuse.frag mounts and umount unmounts' shop "$(by_mount)"
-	claim 'and the daemon ends' within 10 test ! -e "$FRAG_HOME/run/daemon.pid"
+	claim 'and the daemon ends' within 30 test ! -e "$FRAG_HOME/run/daemon.pid"
 else
 	echo "# mount(8) itself is not tried: not root, or no mount namespaces"
 fi

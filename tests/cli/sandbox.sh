@@ -48,7 +48,7 @@ is 'a command that is not there is 127' 127 $?
 is 'exec runs in the project, as nobody special' 'app 1000' "$(run sh -c 'echo "${PWD##*/} $(id -u)"')"
 is 'a variable and a folder can be given' 'src v' "$("$frag" sandbox exec app -C src -e K=v -- sh -c 'echo "${PWD##*/} $K"')"
 "$frag" sandbox exec app -- sleep 100 &
-within 5 run pgrep sleep >/dev/null
+within 30 run pgrep sleep >/dev/null
 kill -INT $!
 wait $!
 is 'an interrupt goes to the command' 130 $?
@@ -67,7 +67,7 @@ is 'asked again it is the same' "$url" "$("$frag" sandbox url app --port 4000)"
 claim 'down stops it' "$frag" sandbox down app
 refuses 'to run a command in a stopped one' 1 'is stopped' run true
 refuses_url() { ! curl -s --max-time 5 "$url" >/dev/null; }
-claim 'its preview ends with it' within 5 refuses_url
+claim 'its preview ends with it' within 30 refuses_url
 claim 'up starts it again' "$frag" sandbox up app
 is 'with what it held' "$(outside)" "$(inside)"
 refuses 'to delete a project that has one' 1 'frag sandbox rm' "$frag" project delete app --yes

@@ -41,7 +41,9 @@ const char *mounted_sh(struct mounted *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 const char *mounted_out(void);
 
-/* Runs `script` again and again until it exits with 0; fails after `ms`. Returns how long it took. */
+/* Runs `script` again and again until it exits with 0; fails after half a minute. Returns how long it took. It
+ * is late when it takes more than `ms` and more tries than fit into a second of an idle machine; a
+ * busy machine may make one late, so the teardown fails when most of a program's waits were. */
 int64_t mounted_until(struct mounted *m, int64_t ms, const char *script);
 
 /* A counter of .frag/stats.json ("read", …; NULL: all requests), as the daemon saw it when asked. */
