@@ -35,7 +35,7 @@
 void *local_op_new(struct local *p, struct provider_call *c, size_t size, int64_t default_ms)
 {
 	struct local_op *op = alloc_zero(size);
-	int64_t ms = c->deadline_ms > 0 ? c->deadline_ms : default_ms;
+	int64_t ms = c->deadline_ms > 0 ? c->deadline_ms : c->deadline_ms < 0 ? 0 : default_ms;
 
 	op->p = p;
 	op->c = c;
@@ -97,7 +97,7 @@ static bool has_program(const char *path)
 static void local_caps(struct provider *base, struct provider_caps *ret)
 {
 	ret->flags = PROVIDER_CAP_AGENT | PROVIDER_CAP_EXEC | PROVIDER_CAP_EXEC_STDIN |
-		     PROVIDER_CAP_NETWORK;
+		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL | PROVIDER_CAP_NETWORK;
 	if (local_of(base)->self)
 		ret->flags |= PROVIDER_CAP_PREVIEW;
 	if (has_program("/usr/bin/git"))
@@ -336,6 +336,9 @@ static const struct provider_ops local_ops = {
 	.delete = local_delete,
 	.keep_alive = local_keep_alive,
 	.exec = local_exec,
+	.exec_feed = local_exec_feed,
+	.exec_feed_end = local_exec_feed_end,
+	.exec_signal = local_exec_signal,
 	.put = local_put,
 	.fetch = local_fetch,
 	.url = local_url,

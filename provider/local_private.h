@@ -73,6 +73,10 @@ int local_delete(struct provider *p, const char *id, struct provider_call *c);
 /* local_talk.c: */
 int local_exec(struct provider *p, const char *id, struct provider_exec *x,
 	       struct provider_call *c);
+ssize_t local_exec_feed(struct provider *p, struct provider_call *c, const void *data,
+			size_t len);
+int local_exec_feed_end(struct provider *p, struct provider_call *c);
+int local_exec_signal(struct provider *p, struct provider_call *c, int signal);
 int local_put(struct provider *p, const char *id, const struct provider_file *file,
 	      struct provider_call *c);
 int local_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,

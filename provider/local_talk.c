@@ -18,7 +18,12 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-enum { TALK_ID = 1, OUT_LIMIT = WIRE_FRAME_MAX + 4096, CHUNK = 256 << 10 };
+enum {
+	TALK_ID = 1,
+	OUT_LIMIT = WIRE_FRAME_MAX + 4096,
+	CHUNK = 256 << 10,
+	FEED_HIGH = 1 << 20, /* fed bytes that wait to be sent */
+};
 
 struct talk {
 	struct local_op op;
@@ -30,6 +35,8 @@ struct talk {
 	size_t len;
 	enum wire_type more; /* of the frames that carry it; an empty one ends */
 	bool ended;
+	bool held;  /* more data may be given later: the end is not said yet */
+	bool wants; /* exec_feed said -EAGAIN */
 	/* by kind */
 	struct provider_exec *exec;
 	struct buf *into;
@@ -78,9 +85,15 @@ static int add_more(struct talk *t)
 	return r;
 }
 
+/* Is anything to be sent now? */
+static bool has_more(const struct talk *t)
+{
+	return t->out.len || (!t->ended && (t->len || !t->held));
+}
+
 static bool say(struct talk *t)
 {
-	while (t->out.len || !t->ended) {
+	while (has_more(t)) {
 		ssize_t n;
 
 		if (!t->out.len && add_more(t))
@@ -138,7 +151,12 @@ static void step_talk(struct local_op *op)
 
 	if (!op->finished && (!open || !say(t)))
 		local_op_finish(op, PROVIDER_ASLEEP, "the sandbox ended meanwhile");
-	op->events = (short)(POLLIN | (t->out.len || !t->ended ? POLLOUT : 0));
+	op->events = (short)(POLLIN | (has_more(t) ? POLLOUT : 0));
+	if (op->finished || !t->wants || t->out.len >= FEED_HIGH)
+		return;
+	t->wants = false;
+	if (t->exec->on_room)
+		t->exec->on_room(op->c);
 }
 
 /* Connects and puts HELLO in front; the caller adds its request. NULL: the call is finished already. */
@@ -199,17 +217,23 @@ static int add_list(struct buf *bytes, const char *const *words, struct wire_lis
 int local_exec(struct provider *p, const char *id, struct provider_exec *x,
 	       struct provider_call *c)
 {
+	const char *const shell[] = {"/bin/sh", "-c", x->shell, NULL};
 	struct wire_frame f = {.type = WIRE_EXEC, .id = TALK_ID};
-	struct talk *t = talk_new(local_of(p), id, c, 0);
+	struct talk *t;
 	struct buf argv, env;
 	int r;
 
+	/* Everything inside runs as one user, and ends with who started it. */
+	if (x->user || x->background)
+		return PROVIDER_UNSUPPORTED;
+	x->ref[0] = '\0';
+	t = talk_new(local_of(p), id, c, 0);
 	if (!t)
 		return 0;
 	buf_init(&argv, WIRE_DATA_MAX);
 	buf_init(&env, WIRE_DATA_MAX);
 	f.cwd = wire_str(x->cwd ? x->cwd : "");
-	r = add_list(&argv, x->argv, &f.argv);
+	r = add_list(&argv, x->argv ? x->argv : shell, &f.argv);
 	if (!r)
 		r = add_list(&env, x->env, &f.env);
 	if (!r)
@@ -222,9 +246,64 @@ int local_exec(struct provider *p, const char *id, struct provider_exec *x,
 	t->len = x->in ? x->in_len : 0;
 	t->more = WIRE_STDIN;
 	t->ended = false;
+	t->held = x->fed;
 	if (r)
 		local_op_finish(&t->op, PROVIDER_REFUSED, "the command is too long");
 	return 0;
+}
+
+/* The command `c` is, while it runs. */
+static struct talk *running(struct provider_call *c)
+{
+	struct talk *t = c->impl;
+
+	return t && !t->op.finished && t->exec ? t : NULL;
+}
+
+ssize_t local_exec_feed(struct provider *p, struct provider_call *c, const void *data,
+			size_t len)
+{
+	struct talk *t = running(c);
+	struct wire_frame f = {.type = WIRE_STDIN, .id = TALK_ID};
+
+	if (!t || !t->held)
+		return -EPIPE;
+	/* What `in` held goes first. */
+	if (t->len || t->out.len >= FEED_HIGH) {
+		t->wants = true;
+		return -EAGAIN;
+	}
+	len = len < CHUNK ? len : CHUNK;
+	f.data = wire_data(data, len);
+	if (!len)
+		return 0;
+	if (wire_encode(&t->out, &f))
+		return -ENOMEM;
+	(void)say(t);
+	t->op.events |= has_more(t) ? POLLOUT : 0;
+	return (ssize_t)len;
+}
+
+int local_exec_feed_end(struct provider *p, struct provider_call *c)
+{
+	struct talk *t = running(c);
+
+	if (t) {
+		t->held = false;
+		t->op.events |= POLLOUT;
+	}
+	return 0;
+}
+
+int local_exec_signal(struct provider *p, struct provider_call *c, int signal)
+{
+	struct talk *t = running(c);
+	struct wire_frame f = {.type = WIRE_SIGNAL, .id = TALK_ID, .signal = (uint8_t)signal};
+
+	if (!t)
+		return 0;
+	t->op.events |= POLLOUT;
+	return wire_encode(&t->out, &f);
 }
 
 static void hear_put(struct talk *t, const struct wire_frame *f)

@@ -96,6 +96,34 @@ int provider_exec(struct provider *p, const char *id, struct provider_exec *x,
 	return p->ops->exec ? p->ops->exec(p, id, x, c) : PROVIDER_UNSUPPORTED;
 }
 
+ssize_t provider_exec_feed(struct provider *p, struct provider_call *c, const void *data,
+			   size_t len)
+{
+	return p->ops->exec_feed ? p->ops->exec_feed(p, c, data, len) : -EPIPE;
+}
+
+int provider_exec_feed_end(struct provider *p, struct provider_call *c)
+{
+	return p->ops->exec_feed_end ? p->ops->exec_feed_end(p, c) : PROVIDER_UNSUPPORTED;
+}
+
+int provider_exec_signal(struct provider *p, struct provider_call *c, int signal)
+{
+	return p->ops->exec_signal ? p->ops->exec_signal(p, c, signal) : PROVIDER_UNSUPPORTED;
+}
+
+int provider_attach(struct provider *p, const char *id, const char *ref,
+		    struct provider_exec *x, struct provider_call *c)
+{
+	return p->ops->attach ? p->ops->attach(p, id, ref, x, c) : PROVIDER_UNSUPPORTED;
+}
+
+int provider_metrics(struct provider *p, const char *id, struct provider_metrics *ret,
+		     struct provider_call *c)
+{
+	return p->ops->metrics ? p->ops->metrics(p, id, ret, c) : PROVIDER_UNSUPPORTED;
+}
+
 int provider_put(struct provider *p, const char *id, const struct provider_file *file,
 		 struct provider_call *c)
 {

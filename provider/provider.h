@@ -46,8 +46,14 @@ enum provider_cap {
 	PROVIDER_CAP_WATCH = 1 << 5,
 	PROVIDER_CAP_SNAPSHOT = 1 << 6,
 	PROVIDER_CAP_PAUSE = 1 << 7,
-	PROVIDER_CAP_PREVIEW = 1 << 8, /* url() works */
-	PROVIDER_CAP_NETWORK = 1 << 9, /* outgoing network can be allowed */
+	PROVIDER_CAP_PREVIEW = 1 << 8,    /* url() works */
+	PROVIDER_CAP_NETWORK = 1 << 9,    /* outgoing network can be allowed */
+	PROVIDER_CAP_EXEC_FEED = 1 << 10, /* input may be fed while a command runs */
+	PROVIDER_CAP_EXEC_SIGNAL = 1 << 11,
+	PROVIDER_CAP_BACKGROUND =
+		1 << 12, /* commands outlive who started them; attach() finds them */
+	PROVIDER_CAP_USER = 1 << 13, /* commands may run as somebody else */
+	PROVIDER_CAP_METRICS = 1 << 14,
 };
 
 struct provider_caps {
@@ -67,10 +73,12 @@ struct provider_sandbox {
 };
 
 struct provider_spec {
-	const char *label;                 /* e.g. the project's name; shown, not interpreted */
-	const char *image;                 /* image or template; NULL: the provider's default */
-	const char *const *env;            /* "K=V", NULL-terminated; NULL: none */
-	uint32_t cpu_percent;              /* 100 = one core; 0: unlimited */
+	const char *label; /* e.g. the project's name; shown, not interpreted */
+	const char *const
+		*labels;        /* "K=V", NULL-terminated, for the vendor's lists; NULL: none */
+	const char *image;      /* image or template; NULL: the provider's default */
+	const char *const *env; /* "K=V", NULL-terminated; NULL: none */
+	uint32_t cpu_percent;   /* 100 = one core; 0: unlimited */
 	uint64_t memory_bytes, disk_bytes; /* 0: the provider's default */
 	uint32_t max_processes;
 	bool allow_network;                  /* outgoing network; off by default */
@@ -81,7 +89,7 @@ struct provider_call {
 	/* set by the caller */
 	void (*done)(struct provider_call *c, int result);
 	void *arg;
-	int64_t deadline_ms; /* from now; 0: the provider's default */
+	int64_t deadline_ms; /* from now; 0: the provider's default; negative: none */
 	/* set by the provider before `done` */
 	int64_t retry_ms;
 	char why[PROVIDER_WHY_MAX];
@@ -91,15 +99,33 @@ struct provider_call {
 
 /* A command inside a sandbox. */
 struct provider_exec {
-	const char *const *argv; /* NULL-terminated, no shell */
+	const char *const *argv; /* NULL-terminated, no shell; NULL: `shell` */
+	const char *shell;       /* a text for /bin/sh; looked at without argv only */
 	const char *cwd;         /* NULL: the sandbox's project directory */
-	const char *const *env;  /* added to the sandbox's, NULL: nothing */
+	const char *user;        /* NULL: the sandbox's own; else PROVIDER_CAP_USER */
+	const char *const *env;  /* "K=V", added to the sandbox's, NULL: nothing */
 	const void *in;          /* standard input, may be NULL */
 	size_t in_len;
+	/* Input goes on after `in`, with provider_exec_feed(), until provider_exec_feed_end(). PROVIDER_CAP_EXEC_FEED. */
+	bool fed;
+	/* `done` gets 0 as soon as it runs, and `ref` its name for attach(). PROVIDER_CAP_BACKGROUND. */
+	bool background;
+	/* Bytes that exec_feed() can take again after it said -EAGAIN; on the polling thread. May be NULL. */
+	void (*on_room)(struct provider_call *c);
 	/* Output as it comes, on the polling thread; NULL: thrown away. */
 	void (*on_output)(struct provider_call *c, int fd /* 1 or 2 */, const void *data,
 			  size_t len);
 	int status; /* set before `done`: exit status, 128 + n after signal n */
+	char ref[PROVIDER_ID_MAX]; /* set before the first output where there is PROVIDER_CAP_BACKGROUND, else "" */
+};
+
+/* What a sandbox uses and may use; 0: not known. */
+struct provider_metrics {
+	int64_t time;         /* wall seconds it was measured at */
+	uint32_t cpu_percent; /* of one core */
+	uint32_t cpu_limit;   /* 100 = one core */
+	uint64_t memory_bytes, memory_limit, disk_bytes, disk_limit;
+	uint32_t n_processes;
 };
 
 /* A byte stream to the agent (provider/agent/wire.h gives its frames). Non-blocking; driven by
@@ -121,7 +147,8 @@ struct channel_ops {
 /* A whole file to be written; `path` is absolute in the sandbox. */
 struct provider_file {
 	const char *path;
-	const void *data; /* the caller's, alive until `done` */
+	const void *
+		data; /* the caller's, alive until `done`; a mapped file is fine, of any size */
 	size_t len;
 	mode_t mode;
 };
@@ -148,9 +175,23 @@ struct provider_ops {
 	int (*delete)(struct provider *p, const char *id, struct provider_call *c);
 	int (*keep_alive)(struct provider *p, const char *id, int64_t seconds,
 			  struct provider_call *c);
-	/* `x` stays the caller's and alive until `done`. */
+	/* `x` stays the caller's and alive until `done`. When a call that is no background command is cancelled, or its deadline
+	 * passes, the command is killed. */
 	int (*exec)(struct provider *p, const char *id, struct provider_exec *x,
 		    struct provider_call *c);
+	/* Of a command under way, started with `fed`: as send(2): bytes taken, -EAGAIN (on_room says when to go on), or
+	 * -EPIPE. */
+	ssize_t (*exec_feed)(struct provider *p, struct provider_call *c, const void *data,
+			     size_t len);
+	int (*exec_feed_end)(struct provider *p, struct provider_call *c);
+	/* To the process group of a command under way. */
+	int (*exec_signal)(struct provider *p, struct provider_call *c, int signal);
+	/* As exec, of a background command that runs or has run: its output from now on (from its beginning where the provider
+	 * keeps it), then its status. PROVIDER_REFUSED when it is not known. */
+	int (*attach)(struct provider *p, const char *id, const char *ref,
+		      struct provider_exec *x, struct provider_call *c);
+	int (*metrics)(struct provider *p, const char *id, struct provider_metrics *ret,
+		       struct provider_call *c);
 	/* Parents are made. Not atomic: stage under a private name. */
 	int (*put)(struct provider *p, const char *id, const struct provider_file *file,
 		   struct provider_call *c);
@@ -193,6 +234,14 @@ int provider_keep_alive(struct provider *p, const char *id, int64_t seconds,
 			struct provider_call *c);
 int provider_exec(struct provider *p, const char *id, struct provider_exec *x,
 		  struct provider_call *c);
+ssize_t provider_exec_feed(struct provider *p, struct provider_call *c, const void *data,
+			   size_t len);
+int provider_exec_feed_end(struct provider *p, struct provider_call *c);
+int provider_exec_signal(struct provider *p, struct provider_call *c, int signal);
+int provider_attach(struct provider *p, const char *id, const char *ref,
+		    struct provider_exec *x, struct provider_call *c);
+int provider_metrics(struct provider *p, const char *id, struct provider_metrics *ret,
+		     struct provider_call *c);
 int provider_put(struct provider *p, const char *id, const struct provider_file *file,
 		 struct provider_call *c);
 int provider_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,
