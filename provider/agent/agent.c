@@ -1,11 +1,12 @@
 /* provider/agent/agent.c - the program that runs inside a sandbox, usually as its first process.
  *
- *	frag-agent --home DIR (--listen-fd N | --listen PATH | --session-fd N) [--root NAME]
+ *	frag-agent --home DIR (--listen-fd N | --listen PATH | --session-fd N | --relay yes) [--root NAME]
  *	           [--max-processes N] [--max-file BYTES] [--max-memory BYTES]
  *
  * It listens on a unix socket and serves sessions (session.h) in one loop: bytes in, frames, replies out. A command
  * or a tunnel gets a process of its own, so nothing in here ever waits for one. With --session-fd it serves one
- * session and ends with it.
+ * session and ends with it. With --relay it is one session's standard input and output, and starts the agent that serves it
+ * when none does (relay.h).
  *
  * As process 1 it reaps whatever is orphaned in the sandbox. It cannot be traced by what runs beside it, and
  * signals from there do not reach it; it ends by SIGKILL from outside, which takes the sandbox
@@ -32,6 +33,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "provider/agent/notice.h"
+#include "provider/agent/relay.h"
 #include "provider/agent/session.h"
 #include "provider/agent/site.h"
 #include "provider/agent/survey.h"
@@ -39,7 +41,7 @@
 enum { SESSIONS_MAX = 64, CHILDREN_MAX = 256, BACKLOG = 64 };
 
 struct options {
-	const char *home, *root, *listen;
+	const char *home, *root, *listen, *relay;
 	uint64_t listen_fd, session_fd; /* UINT64_MAX: none */
 	struct limits limits;
 };
@@ -77,6 +79,8 @@ static bool parse_one(struct options *o, const char *name, const char *value)
 		o->root = value;
 	else if (!strcmp(name, "--listen"))
 		o->listen = value;
+	else if (!strcmp(name, "--relay"))
+		o->relay = value;
 	else if (!strcmp(name, "--listen-fd"))
 		return number(value, &o->listen_fd);
 	else if (!strcmp(name, "--session-fd"))
@@ -99,7 +103,7 @@ static bool parse(struct options *o, int argc, char **argv)
 		if (!parse_one(o, argv[i], argv[i + 1]))
 			return false;
 	return argc % 2 && o->home && !strchr(o->root, '/') &&
-	       (o->listen != NULL) + (o->listen_fd != UINT64_MAX) +
+	       (o->listen != NULL) + (o->relay != NULL) + (o->listen_fd != UINT64_MAX) +
 			       (o->session_fd != UINT64_MAX) ==
 		       1;
 }
@@ -273,19 +277,47 @@ static void complain(const char *what, const char *why)
 	(void)fprintf(stderr, "frag-agent: %s: %s\n", what, why);
 }
 
+enum { START_SECONDS = 20 };
+
+/* The near half of --relay, and its end; the far half, a new process, goes on as the agent that listens. */
+static void relay(struct options *o)
+{
+	int sock = relay_enter(o->home);
+
+	if (!sock)
+		sock = relay_connect();
+	if (sock == -ENOENT || sock == -ECONNREFUSED) {
+		/* Of two that start at once one gets the lock of the home; the other ends, and its relay finds the first. */
+		if (fork() == 0) {
+			relay_detach();
+			o->listen = "agent.sock";
+			return;
+		}
+		sock = relay_await(START_SECONDS);
+	}
+	if (sock < 0)
+		complain("cannot reach the agent", strerror(-sock));
+	else
+		relay_run(sock);
+	exit(sock < 0 ? 1 : 0);
+}
+
 int main(int argc, char **argv)
 {
-	struct server *v = alloc_zero(sizeof(*v));
+	struct server *v;
 	struct refusal why;
 	struct options o;
 	int r;
 
 	if (!parse(&o, argc, argv)) {
 		complain("usage", "--home DIR and one of --listen-fd N, --listen PATH, "
-				  "--session-fd N");
-		free(v);
+				  "--session-fd N, --relay yes");
 		return 2;
 	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (o.relay)
+		relay(&o);
+	v = alloc_zero(sizeof(*v));
 	(void)umask(022);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	v->agent = (struct agent){
