@@ -277,6 +277,23 @@ struct provider_local_config {
 
 int provider_local_new(const struct provider_local_config *config, struct provider **ret);
 
+/* E2B (e2b.dev), hosted, self-hosted or compatible. All strings are copied; NULL where not said otherwise means the default. */
+struct provider_e2b_config {
+	const char *api_key; /* needed; secret */
+	const char *domain;  /* "e2b.app" */
+	const char *api_url; /* "https://api.<domain>" */
+	const char *
+		sandbox_url; /* one address for all sandboxes, which it tells apart by headers; NULL: by host name */
+	const char *template_id; /* what create() starts when the spec has no image; "base" */
+	const char *user; /* who runs commands and owns files; NULL: the sandbox's default */
+	const char *ca_file, *proxy, *user_agent; /* as in provider/http.h */
+	uint32_t max_connections;                 /* to one host; 0: the default */
+	const struct clock *clock;
+};
+
+/* 0, PROVIDER_DENIED (there is no key, or it cannot be one), or a fault. */
+int provider_e2b_new(const struct provider_e2b_config *config, struct provider **ret);
+
 /* What `frag sandbox-forward` runs: serves the preview of `port` of a sandbox below `dir` on a free port of
  * 127.0.0.1 until the sandbox ends; that port is written to `ready_fd` as a line, which is closed then. 0 or a fault. */
 int provider_local_forward(const char *dir, const char *id, uint16_t port, int ready_fd);
