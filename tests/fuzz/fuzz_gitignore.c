@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "store/gitignore.h"
+#include "base/gitignore.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* tests/unit/test_gitignore.c - what git ignores, case by case, and then a thousand made-up rules with git itself as the judge. */
-#include "store/gitignore.h"
+#include "base/gitignore.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* store/gitignore.h - which paths git would ignore, without asking a file system.
+/* base/gitignore.h - which paths git would ignore, without asking a file system.
  *
  * The rules of gitignore(5): core.excludesFile is not read, $GIT_COMMON_DIR/info/exclude and the .gitignore files of the tree are.
  * The matcher pulls .gitignore contents through a callback, so that it works on a work tree, on a tree of git, and in tests.

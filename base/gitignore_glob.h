@@ -1,4 +1,4 @@
-/* store/gitignore_glob.h - git's wildcards in a path.
+/* base/gitignore_glob.h - git's wildcards in a path.
  *
  * `?` and sets are one byte, `*` any number, none of them a slash; a component that is `**` is any number of
  * components. `\` takes the next byte as it is; at the end it matches nothing. Sets know ranges, `!` or `^`, and

@@ -4,7 +4,7 @@
  * last double star, which takes one component more. Nothing earlier can help: what stood before it
  * has matched as early as it could, and leaves the most to the rest.
  */
-#include "store/gitignore_glob.h"
+#include "base/gitignore_glob.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
  * matches: a star never reaches over a slash, so earlier ones need not be tried again. Time is the
  * product of both lengths at most, whatever a stranger writes.
  */
-#include "store/gitignore.h"
+#include "base/gitignore.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "store/gitignore_glob.h"
+#include "base/gitignore_glob.h"
 
 enum { RULES_MAX = 1 << 16, DIRS_START = 64 };
 
