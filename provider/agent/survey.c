@@ -1,6 +1,6 @@
 /* provider/agent/survey.c - a walk over the project by directory descriptors.
  *
- * A directory of the ignore list is entered only when something below it was applied, and then only what was
+ * What the project's .gitignore files leave out is ignored like what is on the list. A directory that is ignored is entered only when something below it was applied, and then only what was
  * applied counts there. What git has no place for (devices, sockets, pipes, names the judge refuses, files whose
  * permissions shut out their owner) is skipped and counted. A submodule that was applied counts as the
  * commit it was applied with as long as its directory stands; what is inside is its own business.
@@ -19,14 +19,18 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/gitignore.h"
 #include "base/judge.h"
 #include "provider/agent/beneath.h"
 #include "provider/agent/digest.h"
 #include "provider/agent/ignore.h"
 #include "provider/agent/site.h"
 
+enum { RULES_MAX = 1 << 20 };
+
 struct walk {
 	const struct manifest *known;
+	struct gitignore *rules;
 	bool full;
 	struct survey *out;
 	struct buf
@@ -94,6 +98,8 @@ static int take_entry(struct walk *w, struct found *f)
 	if (fstatat(f->dirfd, f->name, &f->st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0
 				       : refuse_io(w->why, errno, "look at '%s'", w->path.data);
+	if (!f->known && !f->ignored)
+		f->ignored = gitignore_match(w->rules, w->path.data, S_ISDIR(f->st.st_mode));
 	if (S_ISDIR(f->st.st_mode) && f->known && f->known->mode == MODE_GITLINK) {
 		e = *f->known;
 		return note(w, &e);
@@ -203,11 +209,30 @@ static uint32_t count_drift(struct manifest *a, const struct manifest *b)
 	return n;
 }
 
+/* The project's .gitignore of a directory; what is no small plain file is none. */
+static char *read_rules(const char *dir, size_t *len, void *arg)
+{
+	const struct site *p = arg;
+	CLEANUP(free_p) char *path = alloc_fmt("%s%s.gitignore", dir, *dir ? "/" : "");
+	CLEANUP(free_p) char *text = NULL;
+	CLEANUP(close_p) int fd = beneath_open(p->root, path, O_RDONLY | O_NONBLOCK, 0);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > RULES_MAX)
+		return NULL;
+	text = alloc_zero((size_t)st.st_size + 1);
+	n = read(fd, text, (size_t)st.st_size);
+	*len = n > 0 ? (size_t)n : 0;
+	return n < 0 ? NULL : TAKE(text);
+}
+
 int survey_take(struct site *p, bool full, struct survey *ret, struct refusal *why)
 {
 	struct walk w = {.known = &p->current, .full = full, .out = ret, .why = why};
 	int r;
 
+	w.rules = gitignore_new(NULL, 0, read_rules, p);
 	*ret = (struct survey){0};
 	buf_init(&w.path, WIRE_PATH_MAX + 1);
 	r = site_refresh(p, why);
@@ -216,6 +241,7 @@ int survey_take(struct site *p, bool full, struct survey *ret, struct refusal *w
 	if (!r)
 		r = take_dir(&w, p->root, ".", false);
 	buf_deinit(&w.path);
+	gitignore_free(w.rules);
 	if (r)
 		return r;
 	manifest_sort(&ret->now);

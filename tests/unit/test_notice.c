@@ -137,6 +137,30 @@ static void is_silent_about_what_does_not_count(void **state)
 	assert_told(f, 1);
 }
 
+/* What it leaves out does not count, unless it was applied: a tracked file is never ignored. */
+static void heeds_the_project_s_gitignore(void **state)
+{
+	static const struct tree_file with[] = {
+		{".gitignore", MODE_FILE, "*.log\n/out/\n!keep.log\n"},
+		{"index.html", MODE_FILE, "<h1>one</h1>\n"},
+		{"out/tracked.txt", MODE_FILE, "1\n"},
+		{"src/.gitignore", MODE_FILE, "local\n"},
+		{"src/a.js", MODE_FILE, "a\n"},
+		{0},
+	};
+	struct fixture *f = *state;
+	struct wire_frame r = agent_client_switch(&f->c, first, with, WIRE_INLINE);
+
+	assert_frame(&r, WIRE_APPLIED);
+	scratch_write(&f->s, "app/server.log", "1\n");
+	scratch_write(&f->s, "app/out/new.txt", "1\n");
+	scratch_write(&f->s, "app/src/local", "1\n");
+	scratch_write(&f->s, "app/keep.log", "1\n");
+	assert_told(f, 1);
+	scratch_write(&f->s, "app/out/tracked.txt", "2\n");
+	await_told(f, 2);
+}
+
 static void goes_on_when_the_project_was_replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -156,6 +180,7 @@ int main(int argc, char **argv)
 		T(sees_into_directories_made_after_it_began),
 		T(is_silent_about_our_own_applies),
 		T(is_silent_about_what_does_not_count),
+		T(heeds_the_project_s_gitignore),
 		T(goes_on_when_the_project_was_replaced),
 	};
 
