@@ -138,6 +138,17 @@ static void destroy(struct work *w)
 	free(w);
 }
 
+/* Recursive for one reason: a gitignore that a switch or a snapshot asks may read its rules out of this work tree. */
+static void init_lock(pthread_mutex_t *m)
+{
+	pthread_mutexattr_t a;
+
+	pthread_mutexattr_init(&a);
+	pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(m, &a);
+	pthread_mutexattr_destroy(&a);
+}
+
 int work_open(struct project *p, const struct work_info *info, struct work **ret)
 {
 	struct work *w = alloc_zero(sizeof(*w));
@@ -151,7 +162,7 @@ int work_open(struct project *p, const struct work_info *info, struct work **ret
 			   .lock_fd = -1};
 	w->log.fd = -1;
 	pthread_mutex_init(&w->ref_lock, NULL);
-	pthread_mutex_init(&w->lock, NULL);
+	init_lock(&w->lock);
 	pthread_cond_init(&w->moved, NULL);
 	w->fds = work_fds_new();
 	w->orders = work_orders_new();

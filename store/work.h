@@ -209,8 +209,9 @@ typedef void (*work_moved_fn)(uint64_t dir, const char *name, void *arg);
  * one gets a new inode and the present time, even when its content goes back to what it was; who has the old one
  * open goes on with it. O(changes): an unmodified directory whose tree is the same is not entered, and a new
  * subtree is one record. Atomic: after a kill it is all the old or all the new. Durable.
- * The caller has taken a snapshot before, if it wants one: what is modified and not ignored is gone. `ig` NULL: nothing is ignored. */
-int work_switch(struct work *w, const struct oid *tree, const struct gitignore *ig,
+ * The caller has taken a snapshot before, if it wants one: what is modified and not ignored is gone. `ig` NULL: nothing is ignored.
+ * `ig` is asked from this thread while the work tree is locked: what it reads by may look up, read and release here, not change. */
+int work_switch(struct work *w, const struct oid *tree, struct gitignore *ig,
 		work_moved_fn moved, void *arg);
 
 /* Writes what is modified as blobs and trees, in one pack, durable, and returns the tree of the whole content without what is ignored
@@ -222,7 +223,7 @@ struct work_snapshot {
 	uint64_t n_files; /* contents that were hashed */
 };
 typedef void (*work_left_out_fn)(const char *path, const char *why, void *arg);
-int work_snapshot(struct work *w, const struct gitignore *ig, work_left_out_fn left_out,
+int work_snapshot(struct work *w, struct gitignore *ig, work_left_out_fn left_out,
 		  void *arg, struct work_snapshot *ret);
 
 /* Whether anything may differ from work_base(): one look, no walk. */

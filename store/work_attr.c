@@ -45,9 +45,8 @@ int64_t work_now(void)
 	return ns_of(&t);
 }
 
-/* What of a record and of its native file counts. */
-static int current(struct work *w, const struct work_node *n, struct work_rec *ret,
-		   uint64_t *blocks)
+int work_current(struct work *w, const struct work_node *n, struct work_rec *ret,
+		 uint64_t *blocks)
 {
 	struct stat st;
 	int r;
@@ -74,7 +73,7 @@ int work_attr_of(struct work *w, struct work_node *n, struct work_attr *ret)
 {
 	struct work_rec c;
 	uint64_t blocks;
-	int r = current(w, n, &c, &blocks);
+	int r = work_current(w, n, &c, &blocks);
 
 	if (r)
 		return r;
@@ -168,7 +167,7 @@ static int set_rest(struct work *w, struct work_node *n, const struct work_attr 
 	struct work_rec *r, was;
 	struct work_txn t;
 	uint64_t blocks;
-	int e = current(w, n, &was, &blocks);
+	int e = work_current(w, n, &was, &blocks);
 
 	if (e)
 		return e;

@@ -130,6 +130,9 @@ static int number_explicitly(struct work *w, struct work_node *dir, const char *
 	uint64_t ino;
 	int e;
 
+	if (dir->staged)
+		return fail(-EIO, "number '%s' of work tree '%s' in the middle of a change",
+			    name, w->info.name);
 	work_txn_init(&t, w);
 	(void)work_txn_rec(&t, dir);
 	r = work_txn_new(&t);

@@ -57,6 +57,7 @@ struct work_node {
 	struct work_rec *staged;   /* its next record, while a transaction is made */
 	uint32_t holds, n_writers; /* both keep it */
 	uint32_t changes; /* grows with each change of its bytes, or of anything below it */
+	uint32_t snapped; /* its place in the snapshot being made, from 1 */
 	bool is_explicit, is_orphan;
 	bool is_unborn;   /* native, but no file was made yet: empty */
 	bool is_unsynced; /* its native file's name was not synced */
@@ -258,6 +259,9 @@ void work_orders_forget(struct work *w, const struct work_node *dir);
 
 int64_t work_now(void);
 struct timespec work_timespec(int64_t ns);
+/* The record with what its native file says of size and times. 0 or a fault. */
+int work_current(struct work *w, const struct work_node *n, struct work_rec *ret,
+		 uint64_t *blocks);
 /* The attributes, native ones included. 0 or a fault. */
 int work_attr_of(struct work *w, struct work_node *n, struct work_attr *ret);
 

@@ -130,8 +130,8 @@ static bool copy_reference(struct work *w, struct work_node *from, struct work_n
 	struct work_rec *rec;
 	struct work_txn t;
 
-	if (from == to || from->r.flags & WORK_NATIVE || oid_is_zero(&from->r.oid) ||
-	    len < from->r.size || to->is_orphan || !is_empty(w, to))
+	if (from == to || oid_is_zero(&from->r.oid) || from->n_writers || len < from->r.size ||
+	    to->is_orphan || !is_empty(w, to))
 		return false;
 	work_txn_init(&t, w);
 	rec = work_txn_rec(&t, to);
