@@ -105,6 +105,8 @@ void guest_unref(struct guest *g)
 		return;
 	json_free(g->spec);
 	json_free(g->labels);
+	if (g->sessions)
+		g->sessions_free(g->sessions);
 	free(g);
 }
 

@@ -61,7 +61,8 @@ struct guest {
 	int64_t stop_minutes, archive_minutes, delete_minutes; /* (l) */
 	struct run *runs[GUEST_RUNS_MAX];                      /* references (l) */
 	size_t n_runs;
-	void *sessions; /* of daytona_session.c (l) */
+	void *sessions; /* of shell_session.c (l) */
+	void (*sessions_free)(void *);
 };
 
 struct guests *guests_new(const char *dir, const char *agent);
