@@ -349,8 +349,14 @@ int mirror_settle_paused(struct mirror *m)
 
 static int find_desired(struct mirror *m)
 {
-	int r = m->source->ops->head(m->source, &m->head, &m->tree);
+	struct source_head head = {0};
+	int r = m->source->ops->head(m->source, &head);
 
+	if (!r) {
+		m->head = head.commit;
+		m->tree = head.tree;
+	}
+	m->live = !r && head.live;
 	switch (r) {
 	case SOURCE_UNBORN:
 		if (!oid_is_zero(&m->rec.base))

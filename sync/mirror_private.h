@@ -58,6 +58,7 @@ struct pull {
 	struct source_file *files; /* one per drift entry to be kept, in path order */
 	char **data;               /* of those fetched */
 	uint32_t *ids;             /* of their fetches; 0: none is needed */
+	bool *taken;               /* they go into the work tree */
 	size_t n_files, n_asked, n_got, n_away;
 	struct buf got; /* of the file that is coming in */
 	uint32_t list_id;
@@ -82,7 +83,8 @@ struct mirror {
 	struct state_sandbox rec;
 	struct state_op op;
 	bool op_open;          /* the journal has an operation that is not closed */
-	struct oid head, tree; /* D: HEAD's commit and its tree */
+	struct oid head, tree; /* D: HEAD's commit, and its tree or a live one */
+	bool live;             /* the tree is that of a work tree */
 
 	struct errand *errand; /* the provider call under way */
 	struct talk talk;

@@ -77,6 +77,7 @@ static void pull_deinit(struct pull *p)
 	free(p->files);
 	free(p->data);
 	free(p->ids);
+	free(p->taken);
 	buf_deinit(&p->got);
 	*p = (struct pull){0};
 	buf_init(&p->got, MIRROR_SAVE_MAX);
@@ -143,6 +144,13 @@ static int blend_interrupted(struct mirror *m)
 	return 0;
 }
 
+/* What was taken and is a change again is something the work tree does not show (ignored there only): it stays on its
+ * side. */
+static bool may_take(const struct mirror *m)
+{
+	return m->live && m->rounds < MIRROR_ROUNDS_MAX;
+}
+
 /* What was put there was ours: the kept files of R need content, those in the store do not. */
 static int collect(struct mirror *m)
 {
@@ -152,6 +160,7 @@ static int collect(struct mirror *m)
 	p->files = alloc_array(plan->n_drift + 1, sizeof(*p->files));
 	p->data = alloc_array(plan->n_drift + 1, sizeof(*p->data));
 	p->ids = alloc_array(plan->n_drift + 1, sizeof(*p->ids));
+	p->taken = alloc_array(plan->n_drift + 1, sizeof(*p->taken));
 	for (size_t i = 0; i < plan->n_drift; i++) {
 		const struct plan_drift *d = &plan->drift[i];
 		uint64_t size;
@@ -170,6 +179,7 @@ static int collect(struct mirror *m)
 					 : 0;
 		if (r < 0)
 			return r;
+		p->taken[p->n_files] = may_take(m) && d->taken;
 		p->ids[p->n_files++] = r == SOURCE_MISSING;
 		p->n_away += r == SOURCE_MISSING;
 	}
@@ -178,7 +188,9 @@ static int collect(struct mirror *m)
 
 static int make_plan(struct mirror *m)
 {
-	bool moved = !oid_eq(&m->rec.base, &m->tree);
+	/* A live tree moves with every edit; only another HEAD is somebody's word for another version. */
+	bool moved = m->live ? !oid_eq(&m->rec.base_commit, &m->head)
+			     : !oid_eq(&m->rec.base, &m->tree);
 	struct plan_input in = {
 		.base = flat_side(&m->base),
 		.desired = flat_side(&m->desired),
@@ -343,14 +355,30 @@ static int take_contents(struct mirror *m)
 	}
 }
 
-static int keep(struct mirror *m)
+/* Parts the files: those for the work tree go to the front. How many they are. */
+static size_t part(struct pull *p)
+{
+	struct source_file *kept = alloc_array(p->n_files + 1, sizeof(*kept));
+	size_t n_taken = 0, n_kept = 0;
+
+	for (size_t i = 0; i < p->n_files; i++)
+		if (p->taken[i])
+			p->files[n_taken++] = p->files[i];
+		else
+			kept[n_kept++] = p->files[i];
+	memcpy(p->files + n_taken, kept, n_kept * sizeof(*kept));
+	free(kept);
+	return n_taken;
+}
+
+static int keep(struct mirror *m, size_t n_taken)
 {
 	struct source_work w = {
 		.sandbox = m->rec.id,
 		.commit = m->rec.base_commit,
 		.tree = m->rec.base,
-		.files = m->pull.files,
-		.n_files = m->pull.n_files,
+		.files = m->pull.files + n_taken,
+		.n_files = m->pull.n_files - n_taken,
 		.time = clock_wall(m->clock),
 	};
 
@@ -397,14 +425,44 @@ int mirror_settle_conflict(struct mirror *m)
 		p->n_drift, oid_hex(&m->rec.drift, hex));
 }
 
+/* The work tree has what the sandbox changed: D is derived anew, and agrees with R about it. */
+static int go_on_live(struct mirror *m)
+{
+	const struct source_ops *ops = m->source->ops;
+	int r;
+
+	/* The mixture that an interrupted operation left is what both sides share from now on. */
+	if (m->op_open) {
+		r = ops->plant(m->source, m->base.entries, m->base.n, &m->rec.base);
+		if (!r)
+			r = ops->op_close(m->source, &m->op, &m->rec);
+	} else {
+		r = ops->save(m->source, &m->rec);
+	}
+	if (r)
+		return r;
+	m->op_open = false;
+	pull_deinit(&m->pull);
+	mirror_enter(m, MIRROR_DUE);
+	return 1;
+}
+
 /* Everything is safe: R is what was listed. What remains is to make it D. */
 static int go_on(struct mirror *m)
 {
 	struct plan plan = m->send.plan;
+	size_t n_taken = part(&m->pull);
 	struct oid to;
-	int r;
+	int r = 0;
 
-	r = keep(m);
+	if (n_taken)
+		r = m->source->ops->take(m->source, &m->rec.base, m->pull.files, n_taken);
+	/* Nobody has it open any more: saved like everything else. */
+	if (r == SOURCE_MISSING)
+		n_taken = 0;
+	if (r < 0)
+		return r;
+	r = keep(m, n_taken);
 	if (r == SOURCE_REFUSED)
 		return mirror_settle(
 			m, MIRROR_HALTED,
@@ -415,6 +473,8 @@ static int go_on(struct mirror *m)
 	m->rec.observed = m->pull.tree;
 	m->rec.n_kept = (uint32_t)(plan.n_kept + plan.n_blocked);
 	m->rec.phase = MIRROR_CONFLICT;
+	if (n_taken)
+		return go_on_live(m);
 	if (!plan.n_actions) {
 		m->rec.base = m->tree;
 		m->rec.base_commit = m->head;

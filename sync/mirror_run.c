@@ -178,6 +178,9 @@ static int look_at_head(struct project *p, struct mirror_status *s)
 
 	if (r || oid_is_zero(&head.commit))
 		return r < 0 ? r : 0;
+	/* The tree may be a live one on top of it. */
+	if (oid_eq(&head.commit, &s->record.desired_commit))
+		return 0;
 	r = commit_read(p, &head.commit, &c);
 	if (r)
 		return r < 0 ? r : 0;

@@ -6,11 +6,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/blob.h"
 #include "store/diff.h"
 #include "store/state.h"
+#include "sync/plan.h"
 
 struct project;
 struct source;
@@ -42,10 +44,17 @@ struct source_work {
 	int64_t time; /* wall seconds */
 };
 
+/* What the sandbox is to hold. */
+struct source_head {
+	struct oid commit;
+	struct oid tree; /* the commit's; of a live one: what the work tree holds right now */
+	bool live; /* somebody works on it: take() works, and the tree moves without HEAD */
+};
+
 struct source_ops {
 	void (*free)(struct source *s);
-	/* HEAD's commit and its tree. 0, SOURCE_UNBORN, SOURCE_GONE, SOURCE_MISSING, or a fault. */
-	int (*head)(struct source *s, struct oid *commit, struct oid *tree);
+	/* 0, SOURCE_UNBORN, SOURCE_GONE, SOURCE_MISSING, or a fault. */
+	int (*head)(struct source *s, struct source_head *ret);
 	/* As diff_trees(): a zero oid is the empty tree. SOURCE_MISSING also for a corrupt tree. */
 	int (*diff)(struct source *s, const struct oid *from, const struct oid *to, diff_fn fn,
 		    void *arg);
@@ -64,6 +73,14 @@ struct source_ops {
 	/* Commits `w` beside the branches, so that it stays reachable and is numbered like any fragment. Doing
 	 * the same twice gives the same commit once. 0, SOURCE_REFUSED, or a fault. */
 	int (*keep)(struct source *s, const struct source_work *w, struct oid *ret);
+	/* Writes what the sandbox changed into the live work tree, each file whole or not at all; durable. A path that somebody
+	 * changed there since `base` (a tree; zero: the empty one) is left alone. 0, SOURCE_MISSING (no work tree is open), or a
+	 * fault. */
+	int (*take)(struct source *s, const struct oid *base, const struct source_file *files,
+		    size_t n);
+	/* Makes a tree of files whose contents it has, for diff(). 0 or a fault. */
+	int (*plant)(struct source *s, const struct plan_entry *entries, size_t n,
+		     struct oid *ret);
 	/* Becomes the one process that speaks to the sandbox. 0, SOURCE_HELD, or a fault. */
 	int (*own)(struct source *s);
 	void (*disown)(struct source *s);

@@ -53,7 +53,7 @@ static int tree_of(struct project *p, const struct oid *commit, struct oid *ret)
 	return 0;
 }
 
-static int source_head(struct source *s, struct oid *commit, struct oid *tree)
+static int source_head(struct source *s, struct source_head *ret)
 {
 	struct project *p = store_of(s)->project;
 	struct project_head head;
@@ -63,8 +63,14 @@ static int source_head(struct source *s, struct oid *commit, struct oid *tree)
 		return r < 0 ? r : SOURCE_GONE;
 	if (oid_is_zero(&head.commit))
 		return SOURCE_UNBORN;
-	*commit = head.commit;
-	return tree_of(p, commit, tree);
+	ret->commit = head.commit;
+	return tree_of(p, &head.commit, &ret->tree);
+}
+
+static int source_take(struct source *s, const struct oid *base,
+		       const struct source_file *files, size_t n)
+{
+	return SOURCE_MISSING;
 }
 
 static int source_diff(struct source *s, const struct oid *from, const struct oid *to,
@@ -309,6 +315,30 @@ static int source_keep(struct source *s, const struct source_work *w, struct oid
 	return publish(p, name, &at, ret);
 }
 
+/* The tree of a commit that nothing points at: it is needed until the mirror's next step, and gc keeps it long enough. */
+static int source_plant(struct source *s, const struct plan_entry *entries, size_t n,
+			struct oid *ret)
+{
+	CLEANUP(free_p) struct commit_file *files = alloc_array(n + 1, sizeof(*files));
+	char who[] = "fragfs", mail[] = "fragfs@localhost";
+	struct commit_spec spec = {
+		.files = files,
+		.n_files = n,
+		.author = {.name = who, .email = mail},
+		.committer = {.name = who, .email = mail},
+		.message = "What both sides share\n",
+	};
+	struct oid commit;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		files[i] = (struct commit_file){.path = entries[i].path,
+						.mode = entries[i].mode,
+						.blob = &entries[i].oid};
+	r = commit_write(store_of(s)->project, &spec, &commit);
+	return r ? r : tree_of(store_of(s)->project, &commit, ret);
+}
+
 /* ---- ownership ---- */
 
 static int source_own(struct source *s)
@@ -351,6 +381,8 @@ struct source *source_store_new(struct store *st, struct project *p)
 		.op_open = source_op_open,
 		.op_close = source_op_close,
 		.keep = source_keep,
+		.take = source_take,
+		.plant = source_plant,
 		.own = source_own,
 		.disown = source_disown,
 	};

@@ -266,6 +266,89 @@ static void looks_again_for_an_order_that_came_while_it_was_looking(void **state
 	assert_kept(f, 1, "precious");
 }
 
+/* Somebody works on it: edits are not commits. */
+static void edit(struct fixture *f, const char *files)
+{
+	f->w.twin.live = twin_fragment(&f->w.twin, files);
+	mirror_mark_due(f->w.mirror, false);
+}
+
+static void assert_in_step(struct fixture *f, const char *files)
+{
+	const struct twin *t = &f->w.twin;
+
+	for (unsigned i = 0; i < 10; i++)
+		(void)world_run(&f->w, 1000);
+	assert_state(f, MIRROR_SYNCED);
+	assert_string_equal(world_files(&f->w), files);
+	assert_true(oid_eq(&t->rec.base, &t->trees[t->live].id));
+}
+
+static void carries_edits_into_the_sandbox(void **state)
+{
+	struct fixture *f = *state;
+
+	check_out(f, "a=one b=two");
+	edit(f, "a=one b=two");
+	assert_in_step(f, "a=one b=two");
+	edit(f, "a=edited b=two c=new");
+	assert_in_step(f, "a=edited b=two c=new");
+	assert_int_equal(f->w.twin.n_kept, 0);
+}
+
+static void takes_what_the_sandbox_changed_into_the_work_tree(void **state)
+{
+	struct fixture *f = *state;
+
+	check_out(f, "a=one b=two");
+	edit(f, "a=one b=two");
+	assert_in_step(f, "a=one b=two");
+	user_writes(f, "lock", "inside");
+	assert_in_step(f, "a=one b=two lock=inside");
+	assert_int_equal(f->w.twin.n_kept, 0);
+}
+
+static void joins_edits_of_both_sides(void **state)
+{
+	struct fixture *f = *state;
+
+	check_out(f, "a=one b=two");
+	edit(f, "a=one b=two");
+	assert_in_step(f, "a=one b=two");
+	user_writes(f, "b", "theirs");
+	edit(f, "a=ours b=two");
+	assert_in_step(f, "a=ours b=theirs");
+	assert_int_equal(f->w.twin.n_kept, 0);
+}
+
+static void shows_our_edit_and_saves_theirs_of_the_same_file(void **state)
+{
+	struct fixture *f = *state;
+
+	check_out(f, "a=one");
+	edit(f, "a=one");
+	assert_in_step(f, "a=one");
+	user_writes(f, "a", "theirs");
+	edit(f, "a=ours");
+	assert_in_step(f, "a=ours");
+	assert_kept(f, 1, "theirs");
+}
+
+/* A checkout is an order for another version: what the sandbox has is a fragment, and no part of it. */
+static void a_checkout_takes_nothing_along(void **state)
+{
+	struct fixture *f = *state;
+
+	check_out(f, "a=one");
+	edit(f, "a=one");
+	assert_in_step(f, "a=one");
+	user_writes(f, "b", "theirs");
+	check_out(f, "a=two");
+	edit(f, "a=two");
+	assert_in_step(f, "a=two");
+	assert_kept(f, 1, "theirs");
+}
+
 static void leaves_secrets_and_bulk_where_they_are(void **state)
 {
 	struct fixture *f = *state;
@@ -478,6 +561,11 @@ int main(void)
 		CASE(leaves_the_sandbox_s_changes_alone_while_nothing_is_ordered),
 		CASE(brings_a_change_back_as_soon_as_the_agent_tells_of_it),
 		CASE(looks_again_for_an_order_that_came_while_it_was_looking),
+		CASE(carries_edits_into_the_sandbox),
+		CASE(takes_what_the_sandbox_changed_into_the_work_tree),
+		CASE(joins_edits_of_both_sides),
+		CASE(shows_our_edit_and_saves_theirs_of_the_same_file),
+		CASE(a_checkout_takes_nothing_along),
 		CASE(leaves_secrets_and_bulk_where_they_are),
 		CASE(keeps_a_changed_secret_that_the_fragment_has_too),
 		CASE(halts_when_the_sandbox_lost_everything_and_heals_by_order),

@@ -4,6 +4,7 @@
  * conversation), which replies are late, lost, doubled, cut or lies, when the sandbox sleeps or is replaced,
  * and where the process dies. After a while the weather clears. Then:
  *   - the sandbox holds HEAD's tree, verified, within ten minutes of the world's time;
+ * In every other story somebody works on the project, and edits of both sides meet.
  *   - nothing a user wrote and did not himself replace is lost: it is in the sandbox or in history;
  *   - no state outlived its deadline and nothing ever spun (world_run() sees to both);
  *   - a second run of the seed wrote the very same journal.
@@ -167,6 +168,13 @@ static bool die(struct twin *t, void *arg)
 
 /* ---- a story ---- */
 
+static int by_path(const void *a, const void *b)
+{
+	const struct plan_entry *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
 static void make_fragments(struct storm *s)
 {
 	static const char *const stories[FRAGMENTS] = {
@@ -183,15 +191,55 @@ static void make_fragments(struct storm *s)
 	s->w.twin.head = 1 + roll(s, FRAGMENTS);
 }
 
+/* Who works on the project changes, makes or removes one file. */
+static void edit(struct storm *s)
+{
+	static const char *const paths[] = {"a", "b", "c/d", "e/f", "g", "mine"};
+	const char *path = paths[roll(s, sizeof(paths) / sizeof(paths[0]))];
+	struct twin *t = &s->w.twin;
+	const struct flat *was = &t->trees[t->live].files;
+	struct plan_entry e = {.mode = MODE_FILE};
+	struct flat now = {0};
+	char text[64];
+
+	if (twin_clashes(was, path))
+		return;
+	(void)snprintf(text, sizeof(text), "edit %u of %llu", s->n_written++,
+		       (unsigned long long)s->w.seed);
+	for (size_t i = 0; i < was->n; i++)
+		if (strcmp(was->entries[i].path, path) != 0)
+			flat_add(&now, was->entries[i].path, strlen(was->entries[i].path),
+				 &was->entries[i]);
+	e.oid = twin_blob(t, text);
+	e.size = strlen(text);
+	if (roll(s, 4))
+		flat_add(&now, path, strlen(path), &e);
+	if (now.n)
+		qsort(now.entries, now.n, sizeof(*now.entries), by_path);
+	t->live = twin_fragment_of(t, &now);
+	mirror_mark_due(s->w.mirror, false);
+}
+
+static void move_head(struct storm *s)
+{
+	s->w.twin.head = 1 + roll(s, FRAGMENTS);
+	if (s->w.twin.live)
+		s->w.twin.live = s->w.twin.head;
+}
+
 static void scene(struct storm *s)
 {
 	s->n_moves++;
+	if (s->w.twin.live && roll(s, 3) == 0) {
+		edit(s);
+		return;
+	}
 	switch (roll(s, 12)) {
 	case 0:
 	case 1:
 	case 2:
 	case 3:
-		s->w.twin.head = 1 + roll(s, FRAGMENTS);
+		move_head(s);
 		mirror_mark_due(s->w.mirror, roll(s, 2) == 0);
 		return;
 	case 4:
@@ -266,7 +314,7 @@ static void check_calm(struct storm *s)
 		fail_msg("ends in %s: %s", mirror_state_name(s->w.mirror->state),
 			 s->w.mirror->why);
 	assert_true(memory_tree(s->w.provider, s->w.id, &tree));
-	assert_true(oid_eq(&tree, &t->trees[t->head].id));
+	assert_true(oid_eq(&tree, &t->trees[t->live ? t->live : t->head].id));
 	assert_true(oid_eq(&t->rec.base, &tree));
 	assert_false(t->has_op);
 	check_nothing_lost(s);
@@ -285,6 +333,8 @@ static void begin(struct storm *s, uint64_t seed)
 static void live_through(struct storm *s, uint64_t seed)
 {
 	begin(s, seed);
+	if (seed % 2)
+		s->w.twin.live = s->w.twin.head;
 	s->wetness = 5 + (unsigned)roll(s, 80);
 	for (unsigned i = 0; i < SCENES; i++) {
 		scene(s);

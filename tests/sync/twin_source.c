@@ -152,13 +152,15 @@ static void log_rec(struct twin *t, const char *what, const struct state_sandbox
 	(void)buf_fmt(&t->log, " '%s'\n", rec->error);
 }
 
-static int source_head(struct source *s, struct oid *commit, struct oid *tree)
+static int source_head(struct source *s, struct source_head *ret)
 {
 	const struct twin *t = twin_of(s);
 
 	if (t->dead)
 		return -EINTR;
-	*commit = *tree = t->trees[t->head].id;
+	ret->commit = t->trees[t->head].id;
+	ret->tree = t->trees[t->live ? t->live : t->head].id;
+	ret->live = t->live != 0;
 	return 0;
 }
 
@@ -355,6 +357,73 @@ static int source_keep(struct source *s, const struct source_work *w, struct oid
 	return 0;
 }
 
+bool twin_clashes(const struct flat *l, const char *path)
+{
+	size_t b = strlen(path);
+
+	for (size_t i = 0; i < l->n; i++) {
+		const char *other = l->entries[i].path;
+		size_t a = strlen(other);
+
+		if ((a > b && memcmp(other, path, b) == 0 && other[b] == '/') ||
+		    (b > a && memcmp(other, path, a) == 0 && path[a] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static bool is_as_in(const struct flat *a, const struct flat *b, const char *path)
+{
+	const struct plan_entry *x = flat_find(a, path), *y = flat_find(b, path);
+
+	return x && y ? x->mode == y->mode && oid_eq(&x->oid, &y->oid) : x == y;
+}
+
+static int source_take(struct source *s, const struct oid *base,
+		       const struct source_file *files, size_t n)
+{
+	struct twin *t = twin_of(s);
+	const struct flat *live = &t->trees[t->live].files;
+	const struct twin_tree *from = find_tree(t, base);
+	struct source_work w = {.files = alloc_array(n + 1, sizeof(*files))};
+	struct source_file *into = (struct source_file *)(uintptr_t)w.files;
+	struct flat all = {0};
+	struct oid tree;
+
+	for (size_t i = 0; i < n; i++)
+		if (from && is_as_in(&from->files, live, files[i].path) &&
+		    !(files[i].mode && twin_clashes(live, files[i].path)))
+			into[w.n_files++] = files[i];
+	overlay(&all, live, &w);
+	if (!t->live || !may_write(t) || flat_tree(all.entries, all.n, &tree)) {
+		flat_deinit(&all);
+		free(into);
+		return !t->live ? (int)SOURCE_MISSING : -EINTR;
+	}
+	for (size_t i = 0; i < w.n_files; i++)
+		if (w.files[i].data)
+			add_blob(t, w.files[i].data, w.files[i].len);
+	log_oid(t, "take", &tree);
+	(void)buf_str(&t->log, "\n");
+	t->live = twin_fragment_of(t, &all);
+	free(into);
+	return 0;
+}
+
+static int source_plant(struct source *s, const struct plan_entry *entries, size_t n,
+			struct oid *ret)
+{
+	struct twin *t = twin_of(s);
+	struct flat l = {0};
+
+	if (!may_write(t))
+		return -EINTR;
+	for (size_t i = 0; i < n; i++)
+		flat_add(&l, entries[i].path, strlen(entries[i].path), &entries[i]);
+	*ret = t->trees[twin_fragment_of(t, &l)].id;
+	return 0;
+}
+
 static int source_own(struct source *s)
 {
 	struct twin *t = twin_of(s);
@@ -394,6 +463,8 @@ struct source *twin_source(struct twin *t)
 		.op_open = source_op_open,
 		.op_close = source_op_close,
 		.keep = source_keep,
+		.take = source_take,
+		.plant = source_plant,
 		.own = source_own,
 		.disown = source_disown,
 	};

@@ -15,7 +15,7 @@
 
 struct clock;
 
-enum { TWIN_TREES_MAX = 64, TWIN_KEPT_MAX = 4096 };
+enum { TWIN_TREES_MAX = 2048, TWIN_KEPT_MAX = 4096 };
 
 struct twin_tree {
 	struct oid id;
@@ -28,6 +28,7 @@ struct twin {
 		trees[TWIN_TREES_MAX]; /* the fragments; their commits have the trees' ids */
 	size_t n_trees;
 	size_t head;         /* which of them */
+	size_t live;         /* the tree of a work tree on top of it; 0: nobody has one open */
 	struct oidmap blobs; /* → index of content */
 	char **content;
 	size_t *content_len;
@@ -57,5 +58,8 @@ bool twin_has_blob(const struct twin *t, const struct oid *oid);
 size_t twin_fragment(struct twin *t, const char *files);
 /* The same from a listing, which is taken over. */
 size_t twin_fragment_of(struct twin *t, struct flat *files);
+
+/* Would a file `path` stand where a directory does, or below a file? */
+bool twin_clashes(const struct flat *l, const char *path);
 
 struct source *twin_source(struct twin *t);
