@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/judge.h"
-#include "store/gitignore.h"
+#include "base/gitignore.h"
 #include "store/tree_private.h"
 
 #define TREE_LIMIT ((size_t)1 << 30)

@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "base/judge.h"
 #include "store/blob.h"
-#include "store/gitignore.h"
+#include "base/gitignore.h"
 #include "store/pack.h"
 #include "store/project.h"
 #include "store/work_private.h"

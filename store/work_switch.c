@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/judge.h"
-#include "store/gitignore.h"
+#include "base/gitignore.h"
 #include "store/project.h"
 #include "store/tree_private.h"
 #include "store/work_private.h"

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "store/gitignore.h"
+#include "base/gitignore.h"
 #include "tests/unit/work_fixture.h"
 
 static const struct work_caller me = {1000, 1001};
