@@ -12,8 +12,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "base/judge.h"
 #include "base/gitignore.h"
+#include "base/judge.h"
 #include "store/tree_private.h"
 
 #define TREE_LIMIT ((size_t)1 << 30)
