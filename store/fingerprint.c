@@ -20,8 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "store/worktree_git.h"
 
 enum { DEPTH_MAX = 64 };
 
@@ -88,7 +90,8 @@ static int add_entry(struct sum *s, int dir, const char *name, uint64_t path, in
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : fail(-errno, "look at ref '%s'", name);
 	add(s, path, &st);
-	if (!S_ISDIR(st.st_mode) || (depth == 1 && !strcmp(name, "fragments")))
+	if (!S_ISDIR(st.st_mode) ||
+	    (depth == 1 && (!strcmp(name, "fragments") || !strcmp(name, "fragfs"))))
 		return 0;
 	return depth < DEPTH_MAX ? add_dir(s, dir, name, path, depth) : 0;
 }
@@ -120,6 +123,20 @@ static int add_dir(struct sum *s, int at, const char *name, uint64_t path, int d
 	return 0;
 }
 
+struct heads {
+	struct sum *sum;
+	int dir_fd;
+};
+
+static int add_worktree(const char *worktree, void *arg)
+{
+	struct heads *h = arg;
+	CLEANUP(free_p) char *name = alloc_fmt("worktrees/%s/HEAD", worktree);
+
+	add_file(h->sum, h->dir_fd, name);
+	return 0;
+}
+
 int fingerprint_take(int dir_fd, struct fingerprint *ret)
 {
 	struct timespec now;
@@ -131,6 +148,8 @@ int fingerprint_take(int dir_fd, struct fingerprint *ret)
 	add_file(&s, dir_fd, "HEAD");
 	add_file(&s, dir_fd, "packed-refs");
 	r = add_dir(&s, dir_fd, "refs", 1, 0);
+	if (!r)
+		r = worktree_git_each(dir_fd, add_worktree, &(struct heads){&s, dir_fd});
 	if (r)
 		return r;
 	*ret = (struct fingerprint){

@@ -1,7 +1,7 @@
 /* store/fingerprint.h - whether refs may have moved, for the price of a few stats.
  *
- * A digest over what the kernel says about HEAD, packed-refs and everything below refs/ (of
- * refs/fragments/ only the directory). Two equal fingerprints of which none is racy mean
+ * A digest over what the kernel says about HEAD, packed-refs, the HEADs of work trees and everything below refs/ (of
+ * refs/fragments/ and refs/fragfs/ only the directory). Two equal fingerprints of which none is racy mean
  * equal refs.
  */
 #pragma once

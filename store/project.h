@@ -55,7 +55,7 @@ int project_create(struct store *st, const char *name, struct project **ret);
 int project_rename(struct store *st, const char *from, const char *to);
 int project_delete(struct store *st, const char *name);
 
-/* Where HEAD stands: `branch` (a full ref name, "" when detached) and the commit (zero when unborn). */
+/* Where the project stands: HEAD of `live` once that is a work tree, of the bare repository before. `branch` (a full ref name, "" when detached) and the commit (zero when unborn). */
 struct project_head {
 	char branch[256];
 	struct oid commit;
@@ -65,6 +65,9 @@ int project_head(struct project *p, struct project_head *ret);
 
 /* Points HEAD at a branch (`refs/heads/…`) or, with `branch` NULL, detached at `commit`; durable. */
 int project_set_head(struct project *p, const char *branch, const struct oid *commit);
+
+/* Brings the bare repository's HEAD, which clones follow, to where git inside `live` went. */
+int project_sync_head(struct project *p);
 
 /* The project's writer lock: taken by import and other long changes of ours; not recursive, not even within
  * a thread. Numbering has a lock of its own, so refresh_project() may be called while this one is held.

@@ -24,6 +24,7 @@
 #include "store/loose.h"
 #include "store/ref_guard.h"
 #include "store/store_private.h"
+#include "store/worktree_git.h"
 
 enum { HEAD_TRIES = 200, HEAD_WAIT_MS = 10 };
 
@@ -270,8 +271,11 @@ static int head_of(struct project *p, git_repository *repo, struct project_head 
 int project_head(struct project *p, struct project_head *ret)
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
-	int r = project_repo(p, &lent.repo);
+	int r = worktree_git_head(p, WORKTREE_LIVE, ret);
 
+	if (r != WORKTREE_MISSING)
+		return r;
+	r = project_repo(p, &lent.repo);
 	if (r)
 		return r;
 	r = head_of(p, lent.repo, ret);
@@ -292,7 +296,8 @@ static int move_head(git_repository *repo, const char *branch, const git_oid *id
 	return r;
 }
 
-int project_set_head(struct project *p, const char *branch, const struct oid *commit)
+/* The bare repository's own HEAD, which says to a clone what to check out. */
+static int set_bare_head(struct project *p, const char *branch, const struct oid *commit)
 {
 	CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
 	CLEANUP(ref_guard_release) struct ref_guard guard = {.fd = -1};
@@ -310,4 +315,35 @@ int project_set_head(struct project *p, const char *branch, const struct oid *co
 	return r ? fail_git(r, "point HEAD of project '%s' at '%s'", p->name,
 			    branch ? branch : "a commit")
 		 : 0;
+}
+
+int project_set_head(struct project *p, const char *branch, const struct oid *commit)
+{
+	int r = worktree_git_set_head(p, WORKTREE_LIVE, branch, commit, "checkout");
+
+	if (r < 0)
+		return r;
+	return set_bare_head(p, branch, commit);
+}
+
+int project_sync_head(struct project *p)
+{
+	struct project_head live, bare;
+	int r = worktree_git_head(p, WORKTREE_LIVE, &live);
+
+	if (r)
+		return r < 0 ? r : 0;
+	{
+		CLEANUP(project_lent_done) struct project_lent lent = {.project = p};
+
+		r = project_repo(p, &lent.repo);
+		if (!r)
+			r = head_of(p, lent.repo, &bare);
+	}
+	if (r)
+		return r;
+	if (!strcmp(live.branch, bare.branch) &&
+	    (*live.branch || oid_eq(&live.commit, &bare.commit)))
+		return 0;
+	return set_bare_head(p, *live.branch ? live.branch : NULL, &live.commit);
 }

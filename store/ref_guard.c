@@ -30,7 +30,8 @@ static bool may_be_ref(const char *name)
 	int ok = 0;
 
 	return !strcmp(name, "HEAD") ||
-	       (!strncmp(name, "refs/", 5) && !git_reference_name_is_valid(&ok, name) && ok);
+	       ((!strncmp(name, "refs/", 5) || !strncmp(name, "worktrees/", 10)) &&
+		!git_reference_name_is_valid(&ok, name) && ok);
 }
 
 static bool is_older(const struct timespec *a, const struct timespec *b)

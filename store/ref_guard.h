@@ -18,7 +18,7 @@ struct ref_guard {
 };
 
 /* Waits for other changes of ours to this project's refs, clears what a dead one left, and says that
- * `name` (refs/… or HEAD) is about to be locked. 0, PROJECT_GONE, or a fault. */
+ * `name` (refs/…, HEAD or worktrees/…/HEAD) is about to be locked. 0, PROJECT_GONE, or a fault. */
 int ref_guard_take(struct project *p, const char *name, struct ref_guard *ret);
 
 /* The change is over and git's lock, if all went well, gone. Nothing happens when it was not taken. */

@@ -1,6 +1,6 @@
 /* Loose refs override packed ones; symbolic refs add nothing, since what they point at is a ref too.
  *
- * The exception is a HEAD that points outside refs/heads, refs/tags and refs/remotes: its
+ * A HEAD of a work tree counts when it is detached. The exception is a HEAD that points outside refs/heads, refs/tags and refs/remotes: its
  * target is looked up among everything that was read. Names come from the disk and are only
  * compared; a name that git would refuse is harmless here.
  */
@@ -22,10 +22,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "store/packed_refs.h"
+#include "store/worktree_git.h"
 
 enum { DEPTH_MAX = 64, NAME_MAX_LEN = 4096, LOOSE_MAX = 4096, ATTEMPTS = 16 };
 
 static const char fragments_prefix[] = "refs/fragments/";
+/* What a detached HEAD of a work tree is taken down as; no ref has such a name. */
+static const char worktree_prefix[] = "worktrees/";
 
 struct named {
 	char *name;
@@ -147,7 +150,9 @@ static int walk(struct scan *s, int at, const char *file, char *name, int depth)
 		    len + 1 + strlen(e->d_name) >= NAME_MAX_LEN)
 			continue;
 		(void)snprintf(name + len, NAME_MAX_LEN - len, "/%s", e->d_name);
-		if (!s->fragments && !strcmp(name, "refs/fragments")) {
+		/* What keeps snapshots alive names no fragment (store/oplog.h). */
+		if ((!s->fragments && !strcmp(name, "refs/fragments")) ||
+		    !strcmp(name, "refs/fragfs")) {
 			name[len] = '\0';
 			continue;
 		}
@@ -187,7 +192,8 @@ static bool is_tip(const struct scan *s, const char *name)
 		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
 			return true;
 	}
-	return !strcmp(name, "HEAD") || !strcmp(name, s->head_target);
+	return !strcmp(name, "HEAD") || !strcmp(name, s->head_target) ||
+	       !strncmp(name, worktree_prefix, strlen(worktree_prefix));
 }
 
 static void settle_tips(struct scan *s, struct refs_scan *ret)
@@ -224,6 +230,20 @@ static void settle_seqs(struct scan *s, size_t n_packed, struct refs_scan *ret)
 	}
 }
 
+struct heads {
+	struct scan *scan;
+	int dir_fd;
+};
+
+static int add_worktree(const char *worktree, void *arg)
+{
+	struct heads *h = arg;
+	CLEANUP(free_p) char *name = alloc_fmt("%s%s/HEAD", worktree_prefix, worktree);
+
+	add_loose(h->scan, h->dir_fd, name, name, NULL);
+	return 0;
+}
+
 static int read_all(int dir_fd, struct scan *s, size_t *n_packed)
 {
 	char name[NAME_MAX_LEN] = "refs";
@@ -234,6 +254,9 @@ static int read_all(int dir_fd, struct scan *s, size_t *n_packed)
 		return r;
 	*n_packed = s->n_seqs;
 	add_loose(s, dir_fd, "HEAD", "HEAD", s->head_target);
+	r = worktree_git_each(dir_fd, add_worktree, &(struct heads){s, dir_fd});
+	if (r)
+		return r;
 	return walk(s, dir_fd, "refs", name, 0);
 }
 

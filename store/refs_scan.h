@@ -18,7 +18,7 @@ struct refs_seq {
 
 struct refs_scan {
 	struct oid *
-		tips; /* of HEAD, refs/heads/, refs/tags/, refs/remotes/; tags not peeled, no order */
+		tips; /* of HEAD, of work trees' HEADs, refs/heads/, refs/tags/, refs/remotes/; tags not peeled, no order */
 	size_t n_tips;
 	struct refs_seq *fragments; /* refs/fragments/<seq>, ascending */
 	size_t n_fragments;
