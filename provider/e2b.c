@@ -12,6 +12,7 @@
 #include "provider/e2b_private.h"
 
 #include <ctype.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,18 @@ static int e2b_poll(struct provider *base, const int *fds, size_t n_fds, int tim
 	return r < 0 ? r : p->n_done;
 }
 
+static size_t e2b_waits(struct provider *base, struct pollfd *fds, size_t cap, int *wait_ms)
+{
+	struct e2b *p = e2b_of(base);
+	int ms = p->n_later ? 0 : http_wait_ms(p->http);
+
+	if (ms >= 0 && (*wait_ms < 0 || ms < *wait_ms))
+		*wait_ms = ms;
+	if (cap)
+		*fds = (struct pollfd){.fd = http_fd(p->http), .events = POLLIN};
+	return 1;
+}
+
 static void e2b_free(struct provider *base)
 {
 	struct e2b *p = e2b_of(base);
@@ -180,7 +193,9 @@ static const struct provider_ops e2b_ops = {
 	.fetch = e2b_fetch,
 	.url = e2b_url,
 	.cancel = e2b_cancel,
+	.more = e2b_more,
 	.poll = e2b_poll,
+	.waits = e2b_waits,
 };
 
 /* A copy without slashes at its end. */

@@ -174,6 +174,14 @@ static void upload_cancel(struct e2b_op *op)
 		http_cancel(op->p->http, &op->http);
 }
 
+void e2b_more(struct provider *p, struct provider_call *c)
+{
+	struct e2b_op *op = c->impl;
+
+	if (op && !op->later)
+		http_resume(op->p->http, &op->http);
+}
+
 int e2b_put(struct provider *p, const char *id, const struct provider_file *file,
 	    struct provider_call *c)
 {
@@ -183,6 +191,8 @@ int e2b_put(struct provider *p, const char *id, const struct provider_file *file
 		return PROVIDER_GONE;
 	if (file->path[0] != '/')
 		return PROVIDER_REFUSED;
+	if (file->on_read)
+		return PROVIDER_UNSUPPORTED;
 	u = e2b_op_new(e2b_of(p), c, id, sizeof(*u));
 	u->file = file;
 	u->op.inside = upload_inside;
@@ -199,8 +209,8 @@ int e2b_put(struct provider *p, const char *id, const struct provider_file *file
 struct download {
 	struct e2b_op op;
 	char *path;
-	struct buf *ret;
-	size_t was; /* its length before */
+	struct provider_sink *to;
+	size_t was; /* length of to->into before */
 };
 
 static void download_deinit(struct e2b_op *op)
@@ -212,7 +222,8 @@ static int download_body(struct http_request *r, const void *data, size_t len)
 {
 	struct download *d = r->arg;
 
-	return buf_add(d->ret, data, len);
+	return d->to->on_write ? d->to->on_write(d->op.c, data, len)
+			       : buf_add(d->to->into, data, len);
 }
 
 static void download_done(struct http_request *r, int result)
@@ -223,8 +234,10 @@ static void download_done(struct http_request *r, int result)
 		e2b_end(&d->op, 0, NULL);
 		return;
 	}
-	d->ret->len = d->was;
-	d->ret->data[d->was] = '\0';
+	if (!d->to->on_write) {
+		d->to->into->len = d->was;
+		d->to->into->data[d->was] = '\0';
+	}
 	e2b_end_envd(&d->op, r, result);
 }
 
@@ -249,19 +262,19 @@ static void download_inside(struct e2b_op *op)
 	(void)e2b_envd(op, &op->http, "GET", target.data, NULL);
 }
 
-int e2b_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,
+int e2b_fetch(struct provider *p, const char *id, struct provider_sink *to,
 	      struct provider_call *c)
 {
 	struct download *d;
 
 	if (!e2b_id_good(id))
 		return PROVIDER_GONE;
-	if (path[0] != '/')
+	if (to->path[0] != '/')
 		return PROVIDER_REFUSED;
 	d = e2b_op_new(e2b_of(p), c, id, sizeof(*d));
-	d->path = alloc_str(path);
-	d->ret = ret;
-	d->was = ret->len;
+	d->path = alloc_str(to->path);
+	d->to = to;
+	d->was = to->on_write ? 0 : to->into->len;
 	d->op.inside = download_inside;
 	d->op.deinit = download_deinit;
 	e2b_inside(&d->op);
@@ -272,8 +285,7 @@ int e2b_fetch(struct provider *p, const char *id, const char *path, struct buf *
 
 struct address {
 	struct e2b_op op;
-	uint16_t port;
-	char *ret;
+	struct provider_preview *ret;
 };
 
 static void address_inside(struct e2b_op *op)
@@ -281,12 +293,12 @@ static void address_inside(struct e2b_op *op)
 	struct address *a = (struct address *)(void *)op;
 	const struct e2b_box *box = e2b_box_find(op->p, op->id);
 
-	(void)snprintf(a->ret, PROVIDER_URL_MAX, "https://%u-%s.%s/", a->port, op->id,
+	(void)snprintf(a->ret->url, PROVIDER_URL_MAX, "https://%u-%s.%s/", a->ret->port, op->id,
 		       box->domain[0] ? box->domain : op->p->domain);
 	e2b_end_later(op, 0, NULL);
 }
 
-int e2b_url(struct provider *p, const char *id, uint16_t port, char ret[PROVIDER_URL_MAX],
+int e2b_url(struct provider *p, const char *id, struct provider_preview *ret,
 	    struct provider_call *c)
 {
 	struct address *a;
@@ -300,7 +312,6 @@ int e2b_url(struct provider *p, const char *id, uint16_t port, char ret[PROVIDER
 		return PROVIDER_UNSUPPORTED;
 	}
 	a = e2b_op_new(e2b_of(p), c, id, sizeof(*a));
-	a->port = port;
 	a->ret = ret;
 	a->op.inside = address_inside;
 	e2b_inside(&a->op);

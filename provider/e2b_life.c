@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "provider/e2b_upload.h"
 
-enum { PAGES_MAX = 10000, CURSOR_MAX = 512 };
+enum { CURSOR_MAX = 512 };
 
 /* An op that fills in a struct provider_sandbox. */
 struct describe {
@@ -35,9 +35,7 @@ struct describe {
 
 struct listing {
 	struct e2b_op op;
-	provider_list_fn fn;
-	void *arg;
-	int pages;
+	struct provider_page *page;
 	char cursor[CURSOR_MAX];
 };
 
@@ -431,8 +429,8 @@ static void ask_page(struct listing *l)
 	if (l->cursor[0])
 		(void)buf_str(&cursor, "&nextToken=");
 	(void)e2b_percent(&cursor, l->cursor);
-	e2b_api(&l->op, "GET", listed, "/v2/sandboxes?metadata=fragfs%%3D1&limit=100%.900s",
-		cursor.data);
+	e2b_api(&l->op, "GET", listed, "/v2/sandboxes?metadata=fragfs%%3D1&limit=%u%.900s",
+		l->page->limit && l->page->limit < 100 ? l->page->limit : 100, cursor.data);
 }
 
 /* 0, what the caller's fn said, or -EPROTO. */
@@ -451,7 +449,8 @@ static int hand_out(struct listing *l, struct json_reply *j)
 		read_sandbox(j, v, &s);
 		if (j->why[0])
 			break;
-		r = l->fn(&s, l->arg);
+		r = provider_labels_match(&s, l->page->labels) ? l->page->fn(&s, l->page->arg)
+							       : 0;
 		if (r)
 			return r;
 	}
@@ -481,22 +480,21 @@ static void listed(struct e2b_op *op, int result)
 		e2b_end(op, r, j.why);
 		return;
 	}
-	if (strlen(next) >= sizeof(l->cursor) / 2 || strcmp(next, l->cursor) == 0 ||
-	    ++l->pages == PAGES_MAX) {
+	if (strlen(next) >= sizeof(l->page->next) || strcmp(next, l->cursor) == 0) {
 		e2b_end(op, fail(-EPROTO, "e2b: a list that does not end"),
 			"a list that does not end");
 		return;
 	}
-	(void)snprintf(l->cursor, sizeof(l->cursor), "%s", next);
-	ask_page(l);
+	(void)snprintf(l->page->next, sizeof(l->page->next), "%s", next);
+	e2b_end(op, 0, NULL);
 }
 
-int e2b_list(struct provider *p, provider_list_fn fn, void *arg, struct provider_call *c)
+int e2b_list(struct provider *p, struct provider_page *page, struct provider_call *c)
 {
 	struct listing *l = e2b_op_new(e2b_of(p), c, "", sizeof(*l));
 
-	l->fn = fn;
-	l->arg = arg;
+	l->page = page;
+	(void)snprintf(l->cursor, sizeof(l->cursor), "%s", page->after ? page->after : "");
 	ask_page(l);
 	return 0;
 }

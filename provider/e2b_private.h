@@ -122,7 +122,7 @@ int e2b_create(struct provider *p, const struct provider_spec *spec,
 	       struct provider_sandbox *ret, struct provider_call *c);
 int e2b_get(struct provider *p, const char *id, struct provider_sandbox *ret,
 	    struct provider_call *c);
-int e2b_list(struct provider *p, provider_list_fn fn, void *arg, struct provider_call *c);
+int e2b_list(struct provider *p, struct provider_page *page, struct provider_call *c);
 int e2b_resume(struct provider *p, const char *id, struct provider_call *c);
 int e2b_pause(struct provider *p, const char *id, struct provider_call *c);
 int e2b_stop(struct provider *p, const char *id, struct provider_call *c);
@@ -133,7 +133,8 @@ int e2b_exec(struct provider *p, const char *id, struct provider_exec *x,
 	     struct provider_call *c);
 int e2b_put(struct provider *p, const char *id, const struct provider_file *file,
 	    struct provider_call *c);
-int e2b_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,
+int e2b_fetch(struct provider *p, const char *id, struct provider_sink *to,
 	      struct provider_call *c);
-int e2b_url(struct provider *p, const char *id, uint16_t port, char ret[PROVIDER_URL_MAX],
+int e2b_url(struct provider *p, const char *id, struct provider_preview *ret,
 	    struct provider_call *c);
+void e2b_more(struct provider *p, struct provider_call *c);

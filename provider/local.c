@@ -45,6 +45,7 @@ void *local_op_new(struct local *p, struct provider_call *c, size_t size, int64_
 	p->ops = op;
 	c->impl = op;
 	c->retry_ms = 0;
+	c->untouched = false;
 	c->why[0] = '\0';
 	return op;
 }
@@ -97,7 +98,9 @@ static bool has_program(const char *path)
 static void local_caps(struct provider *base, struct provider_caps *ret)
 {
 	ret->flags = PROVIDER_CAP_AGENT | PROVIDER_CAP_EXEC | PROVIDER_CAP_EXEC_STDIN |
-		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL | PROVIDER_CAP_NETWORK;
+		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL | PROVIDER_CAP_NETWORK |
+		     PROVIDER_CAP_SPLIT | PROVIDER_CAP_LABELS | PROVIDER_CAP_MODES |
+		     PROVIDER_CAP_STOP;
 	if (local_of(base)->self)
 		ret->flags |= PROVIDER_CAP_PREVIEW;
 	if (has_program("/usr/bin/git"))
@@ -106,91 +109,6 @@ static void local_caps(struct provider *base, struct provider_caps *ret)
 		ret->flags |= PROVIDER_CAP_TAR;
 	ret->argv_limit = UINT16_MAX;
 	ret->upload_limit = 0;
-}
-
-static void describe(struct local *p, const struct box *b, struct provider_sandbox *ret)
-{
-	*ret = (struct provider_sandbox){
-		.created = b->created,
-		.state = box_runs(p->dir_fd, b->id) ? PROVIDER_RUNNING : PROVIDER_STOPPED,
-	};
-	(void)snprintf(ret->id, sizeof(ret->id), "%s", b->id);
-	(void)snprintf(ret->label, sizeof(ret->label), "%s", b->label);
-}
-
-struct get_op {
-	struct local_op op;
-	char id[PROVIDER_ID_MAX];
-	struct provider_sandbox *ret;
-	provider_list_fn fn;
-	void *arg;
-};
-
-static void step_get(struct local_op *op)
-{
-	struct get_op *g = (struct get_op *)(void *)op;
-	struct box b;
-	int r = box_read(op->p->dir_fd, g->id, &b);
-
-	if (!r) {
-		describe(op->p, &b, g->ret);
-		box_deinit(&b);
-	}
-	local_op_finish(op, r == BOX_GONE || r == BOX_BROKEN ? PROVIDER_GONE : r, NULL);
-}
-
-static int local_get(struct provider *p, const char *id, struct provider_sandbox *ret,
-		     struct provider_call *c)
-{
-	struct get_op *g = local_op_new(local_of(p), c, sizeof(*g), LOCAL_CALL_MS);
-
-	g->op.step = step_get;
-	g->ret = ret;
-	(void)snprintf(g->id, sizeof(g->id), "%s", id);
-	return 0;
-}
-
-static int list_one(struct local *p, const char *id, provider_list_fn fn, void *arg)
-{
-	struct provider_sandbox s;
-	struct box b;
-	int r = box_read(p->dir_fd, id, &b);
-
-	if (r)
-		return r < 0 ? r : 0;
-	describe(p, &b, &s);
-	box_deinit(&b);
-	return fn(&s, arg);
-}
-
-static void step_list(struct local_op *op)
-{
-	struct get_op *g = (struct get_op *)(void *)op;
-	int fd = openat(op->p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(closedirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	int r = 0;
-
-	if (!dir) {
-		close_p(&fd);
-		local_op_finish(op, fail(-EIO, "list '%s'", op->p->dir), NULL);
-		return;
-	}
-	while (!r && (e = readdir(dir)))
-		if (box_is_id(e->d_name))
-			r = list_one(op->p, e->d_name, g->fn, g->arg);
-	local_op_finish(op, r, NULL);
-}
-
-static int local_list(struct provider *p, provider_list_fn fn, void *arg,
-		      struct provider_call *c)
-{
-	struct get_op *g = local_op_new(local_of(p), c, sizeof(*g), LOCAL_CALL_MS);
-
-	g->op.step = step_list;
-	g->fn = fn;
-	g->arg = arg;
-	return 0;
 }
 
 /* Nothing here ever expires. */
@@ -324,6 +242,21 @@ static int local_poll(struct provider *base, const int *fds, size_t n_fds, int t
 	return tell_finished(p);
 }
 
+static size_t local_waits(struct provider *base, struct pollfd *fds, size_t cap, int *wait_ms)
+{
+	struct local *p = local_of(base);
+	struct waits w = {0};
+	size_t n;
+
+	gather(p, &w);
+	n = w.n;
+	if (n)
+		memcpy(fds, w.fds, (n < cap ? n : cap) * sizeof(*fds));
+	free(w.fds);
+	*wait_ms = until_deadline(p, *wait_ms);
+	return n;
+}
+
 static const struct provider_ops local_ops = {
 	.name = "local",
 	.free = local_free,
@@ -339,12 +272,15 @@ static const struct provider_ops local_ops = {
 	.exec_feed = local_exec_feed,
 	.exec_feed_end = local_exec_feed_end,
 	.exec_signal = local_exec_signal,
+	.exec_hold = local_exec_hold,
 	.put = local_put,
 	.fetch = local_fetch,
 	.url = local_url,
 	.agent_open = local_agent_open,
 	.cancel = local_cancel,
+	.more = local_more,
 	.poll = local_poll,
+	.waits = local_waits,
 };
 
 int provider_local_new(const struct provider_local_config *config, struct provider **ret)

@@ -163,12 +163,8 @@ static void step_welcome(struct local_op *op)
 		local_op_finish(op, -EPROTO, "the agent did not greet");
 		return;
 	}
-	if (b->ret) {
-		*b->ret = (struct provider_sandbox){.state = PROVIDER_RUNNING,
-						    .created = b->box.created};
-		(void)snprintf(b->ret->id, sizeof(b->ret->id), "%s", b->box.id);
-		(void)snprintf(b->ret->label, sizeof(b->ret->label), "%s", b->box.label);
-	}
+	if (b->ret)
+		local_describe(op->p, &b->box, b->ret);
 	b->told = true;
 	local_op_finish(op, 0, NULL);
 }
@@ -299,6 +295,12 @@ int local_create(struct provider *base, const struct provider_spec *spec,
 		return PROVIDER_REFUSED;
 	}
 	r = box_make(p->dir_fd, spec, clock_wall(p->clock), &box);
+	if (r == BOX_REFUSED) {
+		(void)snprintf(c->why, sizeof(c->why),
+			       "labels are KEY=VALUE, and %d bytes in all at most",
+			       PROVIDER_LABELS_MAX - 2);
+		return PROVIDER_REFUSED;
+	}
 	if (r)
 		return r;
 	b = boot_new(p, c);

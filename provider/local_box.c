@@ -106,6 +106,11 @@ static void write_record(const struct box *b, struct json_out *o)
 {
 	json_begin(o, '{');
 	json_str_field(o, "label", b->label);
+	json_key_out(o, "labels");
+	json_begin(o, '[');
+	for (const char *l = b->labels; *l; l += strlen(l) + 1)
+		json_put_str(o, l);
+	json_end(o, ']');
 	json_int_field(o, "created", b->created);
 	json_int_field(o, "uid", b->uid);
 	json_bool_field(o, "network", b->network);
@@ -166,12 +171,16 @@ int box_make(int dir_fd, const struct provider_spec *spec, int64_t now, struct b
 		.disk_bytes = spec->disk_bytes,
 		.processes = spec->max_processes,
 	};
+	struct provider_sandbox as = {0};
 	int r = new_id(b.id);
 
 	if (!r)
 		r = pick_uid(&b.uid);
 	if (r)
 		return r;
+	if (!provider_labels_set(&as, spec->labels))
+		return BOX_REFUSED;
+	memcpy(b.labels, as.labels, sizeof(b.labels));
 	(void)snprintf(b.label, sizeof(b.label), "%s", spec->label ? spec->label : "");
 	b.env = copy_env(spec->env);
 	buf_init(&text, RECORD_MAX);
@@ -235,6 +244,26 @@ static void read_env(const struct json *doc, struct box *b)
 			b->env[n++] = alloc_str(json_str(e));
 }
 
+static void read_labels(const struct json *doc, struct box *b)
+{
+	const struct json *list = NULL;
+	size_t at = 0;
+
+	(void)json_get(doc, "labels", &list);
+	if (!list || !json_is_array(list))
+		return;
+	for (const struct json *e = json_first(list); e; e = json_next(e)) {
+		const char *text = json_str(e);
+		size_t len = text ? strlen(text) + 1 : 0;
+
+		if (len < 2 || len + 1 > sizeof(b->labels) - at)
+			continue;
+		memcpy(b->labels + at, text, len);
+		at += len;
+	}
+	b->labels[at] = '\0';
+}
+
 static int64_t get_int(const struct json *doc, const char *key)
 {
 	int64_t v = 0;
@@ -263,6 +292,7 @@ int box_read(int dir_fd, const char *id, struct box *ret)
 	b.memory_bytes = (uint64_t)get_int(doc, "memory_bytes");
 	b.disk_bytes = (uint64_t)get_int(doc, "disk_bytes");
 	b.processes = (uint32_t)get_int(doc, "processes");
+	read_labels(doc, &b);
 	read_env(doc, &b);
 	*ret = b;
 	return 0;

@@ -22,6 +22,7 @@ struct box_process {
 struct box {
 	char id[PROVIDER_ID_MAX];
 	char label[BOX_LABEL_MAX];
+	char labels[PROVIDER_LABELS_MAX]; /* as in struct provider_sandbox */
 	int64_t created;
 	uid_t uid; /* 0: whoever runs us */
 	bool network;
@@ -35,12 +36,13 @@ enum box_outcome {
 	BOX_BROKEN,   /* its record does not read; said in the log */
 	BOX_DEAD,     /* the process is not there any more */
 	BOX_HELD,     /* another process is changing its state */
+	BOX_REFUSED,  /* the spec cannot be had */
 };
 
 /* Could this be an id of ours? */
 bool box_is_id(const char *id);
 
-/* Makes the directory of a new one under an unguessable id. 0 or a fault. */
+/* Makes the directory of a new one under an unguessable id. 0, BOX_REFUSED (labels too long) or a fault. */
 int box_make(int dir_fd, const struct provider_spec *spec, int64_t now, struct box *ret);
 /* 0, BOX_GONE, BOX_BROKEN or a fault. */
 int box_read(int dir_fd, const char *id, struct box *ret);

@@ -335,7 +335,7 @@ static void step_url(struct local_op *op)
 	op->step = step_ready;
 }
 
-int local_url(struct provider *base, const char *id, uint16_t port, char ret[PROVIDER_URL_MAX],
+int local_url(struct provider *base, const char *id, struct provider_preview *ret,
 	      struct provider_call *c)
 {
 	struct local *p = local_of(base);
@@ -343,8 +343,11 @@ int local_url(struct provider *base, const char *id, uint16_t port, char ret[PRO
 
 	if (!p->self)
 		return PROVIDER_UNSUPPORTED;
-	if (!port) {
-		(void)snprintf(c->why, sizeof(c->why), "0 is no port");
+	if (!ret->port || ret->sign) {
+		(void)snprintf(c->why, sizeof(c->why),
+			       ret->sign ? "a preview of this machine is not signed: it is for "
+					   "everybody here"
+					 : "0 is no port");
 		return PROVIDER_REFUSED;
 	}
 	if (!box_is_id(id))
@@ -352,8 +355,8 @@ int local_url(struct provider *base, const char *id, uint16_t port, char ret[PRO
 	u = local_op_new(p, c, sizeof(*u), LOCAL_START_MS);
 	u->op.step = step_url;
 	u->op.deinit = url_deinit;
-	u->port = port;
-	u->ret = ret;
+	u->port = ret->port;
+	u->ret = ret->url;
 	u->lock = u->pipe = -1;
 	buf_init(&u->text, 64);
 	(void)snprintf(u->id, sizeof(u->id), "%s", id);

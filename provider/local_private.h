@@ -20,10 +20,13 @@
 #include "provider/agent/wire.h"
 #include "provider/provider.h"
 
-#define LOCAL_HOME "/home/" "sb" /* of whoever lives in a sandbox */
+#define LOCAL_HOME                                                                             \
+	"/home/"                                                                               \
+	"sb" /* of whoever lives in a sandbox */
 
 enum { LOCAL_START_MS = 30000, LOCAL_CALL_MS = 60000 };
 
+struct box;
 struct local_op;
 
 struct local {
@@ -40,8 +43,8 @@ struct local_op {
 	struct local *p;
 	struct provider_call *c;
 	struct local_op *next;
-	int64_t deadline; /* of the provider's clock; INT64_MAX: none */
-	bool finished;
+	int64_t deadline;       /* of the provider's clock; INT64_MAX: none */
+	bool finished, is_talk; /* is_talk: it starts a struct talk */
 	int result;
 	/* What step() waits for; fd -1: nothing, it is called at the next poll. */
 	int fd;
@@ -63,7 +66,12 @@ static inline struct local *local_of(struct provider *p)
 	return (struct local *)(void *)p;
 }
 
-/* The verbs, by file. local_boot.c: */
+/* The verbs, by file. local_list.c: */
+void local_describe(struct local *p, const struct box *b, struct provider_sandbox *ret);
+int local_get(struct provider *p, const char *id, struct provider_sandbox *ret,
+	      struct provider_call *c);
+int local_list(struct provider *p, struct provider_page *page, struct provider_call *c);
+/* local_boot.c: */
 int local_create(struct provider *p, const struct provider_spec *spec,
 		 struct provider_sandbox *ret, struct provider_call *c);
 int local_start(struct provider *p, const char *id, struct provider_call *c);
@@ -79,13 +87,15 @@ int local_exec_feed_end(struct provider *p, struct provider_call *c);
 int local_exec_signal(struct provider *p, struct provider_call *c, int signal);
 int local_put(struct provider *p, const char *id, const struct provider_file *file,
 	      struct provider_call *c);
-int local_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,
+int local_exec_hold(struct provider *p, struct provider_call *c, bool hold);
+int local_fetch(struct provider *p, const char *id, struct provider_sink *to,
 		struct provider_call *c);
+void local_more(struct provider *p, struct provider_call *c);
 /* local_channel.c: */
 int local_agent_open(struct provider *p, const char *id, struct channel **ret,
 		     struct provider_call *c);
 /* local_forward.c: */
-int local_url(struct provider *p, const char *id, uint16_t port, char ret[PROVIDER_URL_MAX],
+int local_url(struct provider *p, const char *id, struct provider_preview *ret,
 	      struct provider_call *c);
 
 /* A connection to the agent's socket, non-blocking. A descriptor; or a negative errno: -ENOENT when there is no

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,11 +23,26 @@ enum { DEFAULT_DEADLINE_MS = 30000 };
 
 static const char root[] = "/project/";
 
+enum { MEMORY_FILE_MAX = 256 << 20 };
+
+/* Bytes of a put on their way in, or of a fetch on their way out. */
+struct memory_transfer {
+	struct memory_map *map;
+	char *name;
+	uint32_t mode;
+	ssize_t (*on_read)(struct provider_call *c, void *data, size_t cap);
+	struct buf bytes;
+	struct provider_sink *sink;
+	struct oid oid; /* of the fetched */
+};
+
 /* A call that was made and whose `done` is still owed. */
 struct memory_pending {
 	struct provider_call *call;
 	int result;
 	int64_t due, deadline;
+	struct provider_page *page; /* to be filled when it is due */
+	struct memory_transfer *transfer;
 	struct memory_pending *next;
 };
 
@@ -69,8 +85,9 @@ static int box_awake(const struct memory *m, const char *id, struct memory_box *
 	return 0;
 }
 
-/* Owes `c` an answer. True when the verb is to be carried out. */
-static bool owe(struct memory *m, char verb, struct provider_call *c, int result)
+/* Owes `c` an answer, which is returned when the verb is to be carried out. */
+static struct memory_pending *owe_later(struct memory *m, char verb, struct provider_call *c,
+					int result)
 {
 	struct memory_fate fate = memory_ask(m, MEMORY_CALL, (unsigned char)verb);
 	struct memory_pending *p = alloc_zero(sizeof(*p)), **end = &m->pending;
@@ -91,12 +108,19 @@ static bool owe(struct memory *m, char verb, struct provider_call *c, int result
 	while (*end)
 		end = &(*end)->next;
 	*end = p;
-	return !result && fate.verdict != MEMORY_FAIL && fate.verdict != MEMORY_DROP;
+	return !result && fate.verdict != MEMORY_FAIL && fate.verdict != MEMORY_DROP ? p : NULL;
+}
+
+static bool owe(struct memory *m, char verb, struct provider_call *c, int result)
+{
+	return owe_later(m, verb, c, result) != NULL;
 }
 
 static void memory_caps(struct provider *p, struct provider_caps *ret)
 {
-	*ret = (struct provider_caps){.flags = PROVIDER_CAP_AGENT | PROVIDER_CAP_PAUSE};
+	*ret = (struct provider_caps){.flags = PROVIDER_CAP_AGENT | PROVIDER_CAP_PAUSE |
+					       PROVIDER_CAP_STOP | PROVIDER_CAP_LABELS |
+					       PROVIDER_CAP_LIFETIME | PROVIDER_CAP_IMAGE};
 }
 
 static void reset_box(struct memory *m, struct memory_box *b)
@@ -114,12 +138,16 @@ static int memory_create(struct provider *p, const struct provider_spec *spec,
 			 struct provider_sandbox *ret, struct provider_call *c)
 {
 	struct memory *m = memory_of(p);
+	struct provider_sandbox info = {0};
 	struct memory_box *b;
 	struct buf id;
 
+	if (!provider_labels_set(&info, spec->labels))
+		return PROVIDER_REFUSED;
 	if (!owe(m, 'c', c, 0))
 		return 0;
 	b = alloc_zero(sizeof(*b));
+	b->info = info;
 	reset_box(m, b);
 	buf_init(&id, sizeof(b->info.id) - 1);
 	if (!buf_fmt(&id, "memory-%llu", (unsigned long long)++m->n_boxes))
@@ -130,6 +158,10 @@ static int memory_create(struct provider *p, const struct provider_spec *spec,
 		memcpy(b->info.label, id.data, id.len + 1);
 	buf_deinit(&id);
 	b->info.created = clock_wall(m->clock);
+	b->info.idle_seconds = spec->idle_seconds;
+	b->info.expires = spec->total_seconds ? b->info.created + spec->total_seconds : 0;
+	(void)snprintf(b->info.image, sizeof(b->info.image), "%s",
+		       spec->image ? spec->image : "");
 	b->next = m->boxes;
 	m->boxes = b;
 	*ret = b->info;
@@ -147,18 +179,35 @@ static int memory_get(struct provider *p, const char *id, struct provider_sandbo
 	return 0;
 }
 
-static int memory_list(struct provider *p, provider_list_fn fn, void *arg,
-		       struct provider_call *c)
+static int memory_list(struct provider *p, struct provider_page *page, struct provider_call *c)
 {
 	struct memory *m = memory_of(p);
+	struct memory_pending *owed = owe_later(m, 'L', c, 0);
+
+	if (owed)
+		owed->page = page;
+	return 0;
+}
+
+/* Newest first; a page goes on below the id that ended the one before. */
+static int list_page(const struct memory *m, struct provider_page *page)
+{
+	const struct memory_box *b = m->boxes;
+	uint32_t n = 0;
 	int r = 0;
 
-	if (!owe(m, 'L', c, 0))
-		return 0;
-	for (const struct memory_box *b = m->boxes; b && !r; b = b->next)
-		if (!b->gone)
-			r = fn(&b->info, arg);
-	return 0;
+	while (page->after && b && strcmp(b->info.id, page->after) != 0)
+		b = b->next;
+	for (b = page->after && b ? b->next : b; b && !r; b = b->next) {
+		if (b->gone || !provider_labels_match(&b->info, page->labels))
+			continue;
+		r = page->fn(&b->info, page->arg);
+		if (++n == page->limit && b->next) {
+			memcpy(page->next, b->info.id, sizeof(b->info.id));
+			return r;
+		}
+	}
+	return r;
 }
 
 static int set_state(struct provider *p, const char *id, char verb, enum provider_state state,
@@ -236,40 +285,101 @@ static int memory_put(struct provider *p, const char *id, const struct provider_
 {
 	struct memory *m = memory_of(p);
 	struct memory_box *b = NULL;
+	struct memory_pending *owed = owe_later(m, 'P', c, box_awake(m, id, &b));
+	uint32_t mode = file->mode & 0111 ? 0100755 : 0100644;
+	struct memory_transfer *t;
 	struct memory_map *map;
 	const char *name;
 	struct oid oid;
 
-	if (!owe(m, 'P', c, box_awake(m, id, &b)))
+	if (!owed)
 		return 0;
 	map = map_of(b, file->path, &name);
-	memory_keep(m, file->data, file->len, &oid);
-	memory_map_put(map, name, file->mode & 0111 ? 0100755 : 0100644, &oid);
+	if (!file->on_read) {
+		memory_keep(m, file->data, file->len, &oid);
+		memory_map_put(map, name, mode, &oid);
+		return 0;
+	}
+	t = alloc_zero(sizeof(*t));
+	t->map = map;
+	t->name = alloc_str(name);
+	t->mode = mode;
+	t->on_read = file->on_read;
+	buf_init(&t->bytes, MEMORY_FILE_MAX);
+	owed->transfer = t;
 	return 0;
 }
 
-static int memory_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,
+static int memory_fetch(struct provider *p, const char *id, struct provider_sink *to,
 			struct provider_call *c)
 {
 	struct memory *m = memory_of(p);
 	struct memory_box *b = NULL;
 	const struct memory_file *f = NULL;
-	const char *name = path;
+	struct memory_pending *owed;
+	const char *name = to->path;
 	int r = box_awake(m, id, &b);
 
 	if (!r) {
-		const struct memory_map *map = map_of(b, path, &name);
+		const struct memory_map *map = map_of(b, to->path, &name);
 
 		f = memory_map_find(map, name);
 	}
 	if (!r && !f)
 		r = PROVIDER_REFUSED;
-	if (owe(m, 'F', c, r)) {
-		const struct memory_content *content = memory_content(m, &f->oid);
-
-		return buf_add(ret, content->data, content->len);
+	owed = owe_later(m, 'F', c, r);
+	if (owed) {
+		owed->transfer = alloc_zero(sizeof(*owed->transfer));
+		owed->transfer->sink = to;
+		owed->transfer->oid = f->oid;
+		to->mode = f->mode & 07777;
 	}
 	return 0;
+}
+
+static void transfer_free(struct memory_transfer *t)
+{
+	if (!t)
+		return;
+	buf_deinit(&t->bytes);
+	free(t->name);
+	free(t);
+}
+
+/* All there is to read. 0, -EAGAIN or the caller's fault. */
+static int pull(struct memory_transfer *t, struct provider_call *c)
+{
+	char chunk[4096];
+	ssize_t n = t->on_read(c, chunk, sizeof(chunk));
+
+	for (; n > 0; n = t->on_read(c, chunk, sizeof(chunk)))
+		if (buf_add(&t->bytes, chunk, (size_t)n))
+			return PROVIDER_REFUSED;
+	return (int)n;
+}
+
+static int carry_out(struct memory *m, struct memory_pending *p)
+{
+	struct memory_transfer *t = p->transfer;
+	struct oid oid;
+	int r;
+
+	if (p->page)
+		return list_page(m, p->page);
+	if (!t)
+		return 0;
+	if (t->sink) {
+		const struct memory_content *have = memory_content(m, &t->oid);
+
+		return t->sink->on_write ? t->sink->on_write(p->call, have->data, have->len)
+					 : buf_add(t->sink->into, have->data, have->len);
+	}
+	r = pull(t, p->call);
+	if (!r) {
+		memory_keep(m, t->bytes.data, t->bytes.len, &oid);
+		memory_map_put(t->map, t->name, t->mode, &oid);
+	}
+	return r;
 }
 
 static int memory_agent_open(struct provider *p, const char *id, struct channel **ret,
@@ -295,6 +405,13 @@ static int memory_cancel(struct provider *p, struct provider_call *c)
 	return 0;
 }
 
+static void memory_more(struct provider *p, struct provider_call *c)
+{
+	for (struct memory_pending *at = memory_of(p)->pending; at; at = at->next)
+		if (at->call == c && at->transfer)
+			at->due = 0;
+}
+
 /* Takes the first answer that is due off the list; NULL when none is. */
 static struct memory_pending *due_call(struct memory *m, int64_t now)
 {
@@ -317,12 +434,21 @@ static int answer(struct memory *m)
 	struct memory_pending *p;
 	int n = 0;
 
-	for (; (p = due_call(m, now)); n++) {
+	while ((p = due_call(m, now))) {
 		struct provider_call *c = p->call;
-		int result = p->result;
+		int result = p->result ? p->result : carry_out(m, p);
 
+		if (result == -EAGAIN) {
+			/* Its callback will be asked again after provider_more(). */
+			p->due = INT64_MAX;
+			p->next = m->pending;
+			m->pending = p;
+			continue;
+		}
+		transfer_free(p->transfer);
 		free(p);
 		c->done(c, result);
+		n++;
 	}
 	return n;
 }
@@ -338,6 +464,21 @@ static int64_t next_due(const struct memory *m)
 			due = p->deadline;
 	}
 	return due;
+}
+
+static size_t memory_waits(struct provider *p, struct pollfd *fds, size_t cap, int *wait_ms)
+{
+	struct memory *m = memory_of(p);
+	int64_t wait = next_due(m);
+
+	if (m->sessions)
+		wait = 0; /* whether an agent has work is known by letting it work */
+	if (wait == INT64_MAX)
+		return 0;
+	wait = wait > clock_now(m->clock) ? wait - clock_now(m->clock) : 0;
+	if (*wait_ms < 0 || wait < *wait_ms)
+		*wait_ms = wait > INT32_MAX ? INT32_MAX : (int)wait;
+	return 0;
 }
 
 static int memory_poll(struct provider *p, const int *fds, size_t n_fds, int timeout_ms)
@@ -374,6 +515,7 @@ static void memory_free(struct provider *p)
 	while (m->pending) {
 		struct memory_pending *next = m->pending->next;
 
+		transfer_free(m->pending->transfer);
 		free(m->pending);
 		m->pending = next;
 	}
@@ -412,6 +554,8 @@ struct provider *provider_memory_new(const struct clock *clock)
 		.fetch = memory_fetch,
 		.agent_open = memory_agent_open,
 		.cancel = memory_cancel,
+		.more = memory_more,
+		.waits = memory_waits,
 		.poll = memory_poll,
 	};
 	struct memory *m = alloc_zero(sizeof(*m));

@@ -1,7 +1,8 @@
 /* provider/provider.h - who runs sandboxes.
  *
  * A provider is a small vtable; this header is the contract from which a further one can be written.
- * `memory` is its in-process twin, `local` runs bubblewrap; wrappers forward to `next`.
+ * `memory` is its in-process twin, `local` runs bubblewrap; wrappers forward to `next` (wrapper.h). The
+ * conformance suite in tests/provider/ holds all of them to it.
  *
  * Calls. Every verb is asynchronous: it takes a `struct provider_call` that the caller owns and keeps
  * alive until `done` has been called, exactly once, from inside provider_poll() (never from
@@ -10,8 +11,13 @@
  * state and no thread: one thread may drive thousands of sandboxes of several providers.
  * provider_run() is the loop for callers that want to wait.
  *
- * Strings are borrowed for the duration of the verb's call. Ids are the provider's, printable, at
- * most PROVIDER_ID_MAX - 1 bytes. Credentials are never in an id, an error or a log line.
+ * Memory. Strings and lists of a verb's arguments are borrowed for the duration of the verb's call; structs
+ * that are filled or called back through (`ret`, exec, page, sink, file) stay the caller's and alive until `done`.
+ * Callbacks come on the polling thread, from inside provider_poll(), and may start and cancel calls. Lists of words end
+ * with NULL; a NULL list is an empty one.
+ *
+ * Ids are the provider's, printable, at most PROVIDER_ID_MAX - 1 bytes. Credentials are never in an id, an
+ * error or a log line. What a vendor or a sandbox says is foreign: bounded, and never taken to be well-formed.
  */
 #pragma once
 
@@ -22,9 +28,19 @@
 
 struct buf;
 struct clock;
+struct pollfd;
 struct provider;
 
-enum { PROVIDER_ID_MAX = 64, PROVIDER_URL_MAX = 256, PROVIDER_WHY_MAX = 256 };
+enum {
+	PROVIDER_ID_MAX = 64,
+	PROVIDER_LABEL_MAX = 128,
+	PROVIDER_LABELS_MAX = 1024,
+	PROVIDER_IMAGE_MAX = 128,
+	PROVIDER_TOKEN_MAX = 512,
+	PROVIDER_URL_MAX = 1024,
+	PROVIDER_HEADER_MAX = 512,
+	PROVIDER_WHY_MAX = 256,
+};
 
 enum provider_outcome {
 	PROVIDER_GONE = 1,    /* no such sandbox any more */
@@ -54,6 +70,15 @@ enum provider_cap {
 		1 << 12, /* commands outlive who started them; attach() finds them */
 	PROVIDER_CAP_USER = 1 << 13, /* commands may run as somebody else */
 	PROVIDER_CAP_METRICS = 1 << 14,
+	PROVIDER_CAP_TTY = 1 << 15,
+	PROVIDER_CAP_SPLIT = 1 << 16,    /* standard output and error come apart */
+	PROVIDER_CAP_LABELS = 1 << 17,   /* labels are kept, and list can ask for them */
+	PROVIDER_CAP_LIFETIME = 1 << 18, /* idle_seconds or total_seconds can be given */
+	PROVIDER_CAP_IMAGE = 1 << 19,
+	PROVIDER_CAP_MODES = 1 << 20,  /* put gives files their mode */
+	PROVIDER_CAP_STOP = 1 << 21,   /* stop and start keep the files */
+	PROVIDER_CAP_SIGNED = 1 << 22, /* url() can sign */
+	PROVIDER_CAP_LOGS = 1 << 23,
 };
 
 struct provider_caps {
@@ -62,27 +87,56 @@ struct provider_caps {
 	uint64_t upload_limit; /* bytes of one put, 0: none known */
 };
 
+/* The verbs, for what treats them alike: wrappers, statistics, records. */
+enum provider_verb {
+	PROVIDER_CREATE,
+	PROVIDER_GET,
+	PROVIDER_LIST,
+	PROVIDER_START,
+	PROVIDER_STOP,
+	PROVIDER_PAUSE,
+	PROVIDER_RESUME,
+	PROVIDER_DELETE,
+	PROVIDER_KEEP_ALIVE,
+	PROVIDER_EXEC,
+	PROVIDER_ATTACH,
+	PROVIDER_PROCESSES,
+	PROVIDER_KILL,
+	PROVIDER_PUT,
+	PROVIDER_FETCH,
+	PROVIDER_URL,
+	PROVIDER_METRICS,
+	PROVIDER_LOGS,
+	PROVIDER_AGENT_OPEN,
+	PROVIDER_N_VERBS,
+};
+
 enum provider_state { PROVIDER_STARTING, PROVIDER_RUNNING, PROVIDER_STOPPED, PROVIDER_PAUSED };
 
+/* A plain value: copied by assignment, nothing to free. */
 struct provider_sandbox {
 	char id[PROVIDER_ID_MAX];
 	enum provider_state state;
-	int64_t created; /* wall seconds */
-	int64_t expires; /* wall seconds, 0: never */
-	char label[128]; /* what create was given */
+	int64_t created;                /* wall seconds */
+	int64_t expires;                /* wall seconds, as far as is known; 0: never */
+	int64_t idle_seconds;           /* 0: none */
+	char label[PROVIDER_LABEL_MAX]; /* what create was given */
+	char image[PROVIDER_IMAGE_MAX]; /* "": the default */
+	char labels
+		[PROVIDER_LABELS_MAX]; /* "K=V" strings one after another, then an empty one */
 };
 
 struct provider_spec {
-	const char *label; /* e.g. the project's name; shown, not interpreted */
-	const char *const
-		*labels;        /* "K=V", NULL-terminated, for the vendor's lists; NULL: none */
-	const char *image;      /* image or template; NULL: the provider's default */
-	const char *const *env; /* "K=V", NULL-terminated; NULL: none */
-	uint32_t cpu_percent;   /* 100 = one core; 0: unlimited */
+	const char *label;                 /* e.g. the project's name; shown, not interpreted */
+	const char *const *labels;         /* "K=V": kept with it, and list can ask for them */
+	const char *image;                 /* image or template; NULL: the provider's default */
+	const char *const *env;            /* "K=V" */
+	uint32_t cpu_percent;              /* 100 = one core; 0: the provider's default */
 	uint64_t memory_bytes, disk_bytes; /* 0: the provider's default */
 	uint32_t max_processes;
 	bool allow_network;                  /* outgoing network; off by default */
-	int64_t idle_seconds, total_seconds; /* lifetimes; 0: none */
+	int64_t idle_seconds, total_seconds; /* lifetimes; 0: none, or the vendor's longest */
+	bool delete_on_expiry; /* else it is stopped or paused, where that can be had */
 };
 
 struct provider_call {
@@ -92,6 +146,7 @@ struct provider_call {
 	int64_t deadline_ms; /* from now; 0: the provider's default; negative: none */
 	/* set by the provider before `done` */
 	int64_t retry_ms;
+	bool untouched; /* the result is not 0, and nothing has been done: certain */
 	char why[PROVIDER_WHY_MAX];
 	/* the provider's own */
 	void *impl;
@@ -108,15 +163,31 @@ struct provider_exec {
 	size_t in_len;
 	/* Input goes on after `in`, with provider_exec_feed(), until provider_exec_feed_end(). PROVIDER_CAP_EXEC_FEED. */
 	bool fed;
-	/* `done` gets 0 as soon as it runs, and `ref` its name for attach(). PROVIDER_CAP_BACKGROUND. */
+	/* `done` gets 0 as soon as it runs, and `ref` its name for attach() and kill(). It has no input, and what
+	 * it says is kept for attach(), the latest at least. PROVIDER_CAP_BACKGROUND. */
 	bool background;
+	/* A terminal: one output, and Ctrl-C is a byte of the input. PROVIDER_CAP_TTY. */
+	bool tty;
+	uint16_t rows, cols; /* of it; 0: 24, 80 */
+	/* attach: `done` comes when what was kept has been said, though it may run on. */
+	bool no_follow;
 	/* Bytes that exec_feed() can take again after it said -EAGAIN; on the polling thread. May be NULL. */
 	void (*on_room)(struct provider_call *c);
 	/* Output as it comes, on the polling thread; NULL: thrown away. */
 	void (*on_output)(struct provider_call *c, int fd /* 1 or 2 */, const void *data,
 			  size_t len);
-	int status; /* set before `done`: exit status, 128 + n after signal n */
+	int status;   /* set before `done`: exit status, 128 + n after signal n */
+	bool running; /* set before `done`: it has not ended (background, no_follow) */
 	char ref[PROVIDER_ID_MAX]; /* set before the first output where there is PROVIDER_CAP_BACKGROUND, else "" */
+};
+
+/* A background command. */
+struct provider_process {
+	char ref[PROVIDER_ID_MAX];
+	char command[256]; /* cut; foreign: print it with care */
+	bool running;
+	int status;      /* when it is not running */
+	int64_t started; /* wall seconds; 0: not known */
 };
 
 /* What a sandbox uses and may use; 0: not known. */
@@ -147,32 +218,72 @@ struct channel_ops {
 /* A whole file to be written; `path` is absolute in the sandbox. */
 struct provider_file {
 	const char *path;
-	const void *
-		data; /* the caller's, alive until `done`; a mapped file is fine, of any size */
-	size_t len;
 	mode_t mode;
+	/* The bytes: from memory (alive until `done`; a mapped file is fine, of any size), or else from `on_read`. */
+	const void *data;
+	size_t len;
+	/* Up to `cap` bytes: how many, 0 at the end, -EAGAIN (asked again after provider_more()), or a fault
+	 * that becomes the call's result. */
+	ssize_t (*on_read)(struct provider_call *c, void *data, size_t cap);
+	int64_t size; /* what on_read will yield in all; -1: not known */
 };
 
+/* Where a file goes that is read. */
+struct provider_sink {
+	const char *path; /* absolute in the sandbox */
+	/* As it comes: 0, -EAGAIN (nothing taken; the same bytes come again after provider_more()), or a fault that becomes
+	 * the call's result. NULL: to the end of `into`. */
+	int (*on_write)(struct provider_call *c, const void *data, size_t len);
+	struct buf *into;
+	mode_t mode; /* set before `done`; 0: not known */
+};
+
+/* Not 0: no more of them, and that is the result of the call. */
 typedef int (*provider_list_fn)(const struct provider_sandbox *s, void *arg);
+typedef int (*provider_process_fn)(const struct provider_process *s, void *arg);
+
+/* A page of a list. */
+struct provider_page {
+	const char *const *labels; /* "K=V": only those that have all of these */
+	uint32_t limit;            /* at most so many; 0: the provider's page */
+	const char *after;         /* `next` of the page before; NULL: the first */
+	provider_list_fn fn;
+	void *arg;
+	char next[PROVIDER_TOKEN_MAX]; /* set before `done`; "": that was the last */
+};
+
+struct provider_preview {
+	uint16_t port;
+	bool sign;       /* the URL itself shall be what grants access */
+	int64_t seconds; /* how long, when it is signed; 0: the provider's default */
+	/* set before `done` */
+	char url[PROVIDER_URL_MAX];
+	char header
+		[PROVIDER_HEADER_MAX]; /* "Name: value" that requests must carry: a secret; "": none */
+	int64_t expires;               /* wall seconds; 0: with the sandbox */
+};
 
 struct provider_ops {
 	const char *name;
 	void (*free)(struct provider *p);
 	/* What a sandbox of this provider can do; no request. */
 	void (*caps)(struct provider *p, struct provider_caps *ret);
+	/* Done when it runs commands. What cannot be had is PROVIDER_REFUSED, never left out in silence. */
 	int (*create)(struct provider *p, const struct provider_spec *spec,
 		      struct provider_sandbox *ret, struct provider_call *c);
 	int (*get)(struct provider *p, const char *id, struct provider_sandbox *ret,
 		   struct provider_call *c);
-	/* `fn` is called on the polling thread, then `done`. */
-	int (*list)(struct provider *p, provider_list_fn fn, void *arg,
-		    struct provider_call *c);
+	/* `fn` is called for each, then `done`. One that is made or deleted meanwhile may be missing or there; any
+	 * other is on one page, once. */
+	int (*list)(struct provider *p, struct provider_page *page, struct provider_call *c);
+	/* Starting what runs and stopping what is stopped is done. Either of start and resume wakes from both sleeps. */
 	int (*start)(struct provider *p, const char *id, struct provider_call *c);
 	int (*stop)(struct provider *p, const char *id, struct provider_call *c);
 	int (*pause)(struct provider *p, const char *id, struct provider_call *c);
 	int (*resume)(struct provider *p, const char *id, struct provider_call *c);
 	/* Deleting what is gone already is done. */
 	int (*delete)(struct provider *p, const char *id, struct provider_call *c);
+	/* It shall live so many seconds from now at least. */
 	int (*keep_alive)(struct provider *p, const char *id, int64_t seconds,
 			  struct provider_call *c);
 	/* `x` stays the caller's and alive until `done`. When a call that is no background command is cancelled, or its deadline
@@ -186,27 +297,47 @@ struct provider_ops {
 	int (*exec_feed_end)(struct provider *p, struct provider_call *c);
 	/* To the process group of a command under way. */
 	int (*exec_signal)(struct provider *p, struct provider_call *c, int signal);
+	/* Of its terminal. */
+	int (*exec_resize)(struct provider *p, struct provider_call *c, uint16_t rows,
+			   uint16_t cols);
+	/* No more output, for now: for a reader that is slower. What is on its way (a megabyte at most) still comes. */
+	int (*exec_hold)(struct provider *p, struct provider_call *c, bool hold);
 	/* As exec, of a background command that runs or has run: its output from now on (from its beginning where the provider
-	 * keeps it), then its status. PROVIDER_REFUSED when it is not known. */
+	 * keeps it), then its status. PROVIDER_REFUSED when it is not known. The call's end is not the command's. */
 	int (*attach)(struct provider *p, const char *id, const char *ref,
 		      struct provider_exec *x, struct provider_call *c);
+	/* The background commands, those that ended too while they are remembered. */
+	int (*processes)(struct provider *p, const char *id, provider_process_fn fn, void *arg,
+			 struct provider_call *c);
+	/* To the process group of a background command. PROVIDER_REFUSED when it is not known or has ended. */
+	int (*kill)(struct provider *p, const char *id, const char *ref, int signal,
+		    struct provider_call *c);
 	int (*metrics)(struct provider *p, const char *id, struct provider_metrics *ret,
 		       struct provider_call *c);
+	/* What its first process had to say, or the vendor about it; `path` counts for nothing. */
+	int (*logs)(struct provider *p, const char *id, struct provider_sink *to,
+		    struct provider_call *c);
 	/* Parents are made. Not atomic: stage under a private name. */
 	int (*put)(struct provider *p, const char *id, const struct provider_file *file,
 		   struct provider_call *c);
-	/* Appends the file `path` (absolute in the sandbox) to `ret`. Missing: PROVIDER_REFUSED, `why` says so. */
-	int (*fetch)(struct provider *p, const char *id, const char *path, struct buf *ret,
+	/* Missing, or no file: PROVIDER_REFUSED, `why` says so. */
+	int (*fetch)(struct provider *p, const char *id, struct provider_sink *to,
 		     struct provider_call *c);
-	int (*url)(struct provider *p, const char *id, uint16_t port,
-		   char ret[PROVIDER_URL_MAX], struct provider_call *c);
-	/* Opens the agent's stream; `*ret` is set before `done` gets 0. */
+	int (*url)(struct provider *p, const char *id, struct provider_preview *ret,
+		   struct provider_call *c);
+	/* Opens the agent's stream; `*ret` is set before `done` gets 0. exec_channel.h makes one from exec. */
 	int (*agent_open)(struct provider *p, const char *id, struct channel **ret,
 			  struct provider_call *c);
+	/* Harmless when `c` is not under way. */
 	int (*cancel)(struct provider *p, struct provider_call *c);
+	/* on_read or on_write of this call said -EAGAIN and would not now. Harmless otherwise. */
+	void (*more)(struct provider *p, struct provider_call *c);
 	/* Makes progress and calls `done`s; waits at most `timeout_ms` (0: not at all) for something to happen, also
 	 * for input on `fds` (may be NULL). Returns how many `done`s were called, or a fault. */
 	int (*poll)(struct provider *p, const int *fds, size_t n_fds, int timeout_ms);
+	/* What poll() would wait for, so that several can be waited for at once: fills at most `cap` of `fds`, lowers
+	 * `*wait_ms` (-1: for ever) if there is work sooner, and returns how many fds there are. */
+	size_t (*waits)(struct provider *p, struct pollfd *fds, size_t cap, int *wait_ms);
 };
 
 /* A NULL verb means PROVIDER_UNSUPPORTED; use the functions below, not the table. A verb returns 0 when the call is
@@ -224,7 +355,7 @@ int provider_create(struct provider *p, const struct provider_spec *spec,
 		    struct provider_sandbox *ret, struct provider_call *c);
 int provider_get(struct provider *p, const char *id, struct provider_sandbox *ret,
 		 struct provider_call *c);
-int provider_list(struct provider *p, provider_list_fn fn, void *arg, struct provider_call *c);
+int provider_list(struct provider *p, struct provider_page *page, struct provider_call *c);
 int provider_start(struct provider *p, const char *id, struct provider_call *c);
 int provider_stop(struct provider *p, const char *id, struct provider_call *c);
 int provider_pause(struct provider *p, const char *id, struct provider_call *c);
@@ -238,20 +369,35 @@ ssize_t provider_exec_feed(struct provider *p, struct provider_call *c, const vo
 			   size_t len);
 int provider_exec_feed_end(struct provider *p, struct provider_call *c);
 int provider_exec_signal(struct provider *p, struct provider_call *c, int signal);
+int provider_exec_resize(struct provider *p, struct provider_call *c, uint16_t rows,
+			 uint16_t cols);
+int provider_exec_hold(struct provider *p, struct provider_call *c, bool hold);
 int provider_attach(struct provider *p, const char *id, const char *ref,
 		    struct provider_exec *x, struct provider_call *c);
+int provider_processes(struct provider *p, const char *id, provider_process_fn fn, void *arg,
+		       struct provider_call *c);
+int provider_kill(struct provider *p, const char *id, const char *ref, int signal,
+		  struct provider_call *c);
 int provider_metrics(struct provider *p, const char *id, struct provider_metrics *ret,
 		     struct provider_call *c);
+int provider_logs(struct provider *p, const char *id, struct provider_sink *to,
+		  struct provider_call *c);
 int provider_put(struct provider *p, const char *id, const struct provider_file *file,
 		 struct provider_call *c);
-int provider_fetch(struct provider *p, const char *id, const char *path, struct buf *ret,
+int provider_fetch(struct provider *p, const char *id, struct provider_sink *to,
 		   struct provider_call *c);
-int provider_url(struct provider *p, const char *id, uint16_t port, char ret[PROVIDER_URL_MAX],
+int provider_url(struct provider *p, const char *id, struct provider_preview *ret,
 		 struct provider_call *c);
 int provider_agent_open(struct provider *p, const char *id, struct channel **ret,
 			struct provider_call *c);
 int provider_cancel(struct provider *p, struct provider_call *c);
+void provider_more(struct provider *p, struct provider_call *c);
 int provider_poll(struct provider *p, const int *fds, size_t n_fds, int timeout_ms);
+size_t provider_waits(struct provider *p, struct pollfd *fds, size_t cap, int *wait_ms);
+
+/* provider_poll() of several: waits until one of them, or one of `fds`, has something. */
+int provider_poll_all(struct provider *const *ps, size_t n, const int *fds, size_t n_fds,
+		      int timeout_ms);
 
 /* Runs `start(arg, call)` and polls until its `done`; returns what `done` got. `why`, when not NULL, gets the
  * call's `why` (PROVIDER_WHY_MAX bytes). For verbs of the command line. */
@@ -261,9 +407,19 @@ int provider_run(struct provider *p, provider_start_fn start, void *arg, int64_t
 
 /* A sentence part for an outcome or fault: "the sandbox is gone". */
 const char *provider_words(int result);
+/* One word for it, for statistics: "gone". */
+const char *provider_class(int result);
+/* "keep-alive" */
+const char *provider_verb_name(enum provider_verb verb);
 
-/* The built-in ones. `dir_fd` of local is the home's directory "sandboxes" and is borrowed; `home` its path.
- * `agent` is the path of the agent program. */
+/* Sets `labels` from "K=V"s. False when they do not fit, or one has no '='. */
+bool provider_labels_set(struct provider_sandbox *s, const char *const *labels);
+/* The value of a key, or NULL. */
+const char *provider_label(const struct provider_sandbox *s, const char *key);
+/* Has it all of these? */
+bool provider_labels_match(const struct provider_sandbox *s, const char *const *labels);
+
+/* The built-in ones. */
 struct provider *provider_memory_new(const struct clock *clock);
 
 struct provider_local_config {

@@ -179,6 +179,7 @@ static void owners_deinit(struct owners *o)
 
 struct listing {
 	struct owners owners;
+	struct provider_page page;
 	struct json_out *json; /* NULL: for people */
 	size_t n;
 };
@@ -209,7 +210,10 @@ static int show_one(const struct provider_sandbox *b, void *arg)
 
 static int start_list(struct provider *p, void *arg, struct provider_call *c)
 {
-	return provider_list(p, show_one, arg, c);
+	struct listing *l = arg;
+
+	l->page = (struct provider_page){.fn = show_one, .arg = l};
+	return provider_list(p, &l->page, c);
 }
 
 static int run_list(struct cli *cli, const struct cli_args *args)
@@ -314,15 +318,14 @@ enum { URL_PORT };
 
 struct url_request {
 	struct sandbox *s;
-	uint16_t port;
-	char url[PROVIDER_URL_MAX];
+	struct provider_preview preview;
 };
 
 static int start_url(struct provider *p, void *arg, struct provider_call *c)
 {
 	struct url_request *u = arg;
 
-	return provider_url(p, u->s->record.id, u->port, u->url, c);
+	return provider_url(p, u->s->record.id, &u->preview, c);
 }
 
 static int find_port(struct sandbox *s, uint16_t *ret)
@@ -354,21 +357,21 @@ static int url(struct sandbox *s, const char *port)
 
 	if (port && !cli_number("--port", port, 1, UINT16_MAX, &n))
 		return CLI_USAGE;
-	u.port = (uint16_t)n;
-	r = port ? CLI_DONE : find_port(s, &u.port);
+	u.preview.port = (uint16_t)n;
+	r = port ? CLI_DONE : find_port(s, &u.preview.port);
 	if (r)
 		return r;
 	r = provider_run(s->provider, start_url, &u, 0, s->why);
 	if (r)
 		return sandbox_refuse(s, r, "open a preview");
 	if (!s->cli->json) {
-		puts(u.url);
+		puts(u.preview.url);
 		return CLI_DONE;
 	}
 	json_out_file(&o, stdout);
 	json_begin(&o, '{');
-	json_str_field(&o, "url", u.url);
-	json_int_field(&o, "port", u.port);
+	json_str_field(&o, "url", u.preview.url);
+	json_int_field(&o, "port", u.preview.port);
 	json_end(&o, '}');
 	return json_out_end(&o);
 }

@@ -42,7 +42,8 @@ unsigned listening_parse(const char *text, uint16_t *ports, unsigned n, unsigned
 }
 
 struct table {
-	const char *id, *path;
+	const char *id;
+	struct provider_sink sink;
 	struct buf text;
 };
 
@@ -50,13 +51,13 @@ static int start_fetch(struct provider *p, void *arg, struct provider_call *c)
 {
 	struct table *t = arg;
 
-	return provider_fetch(p, t->id, t->path, &t->text, c);
+	return provider_fetch(p, t->id, &t->sink, c);
 }
 
 static int read_table(struct provider *p, const char *id, const char *path, struct buf *ret,
 		      char *why)
 {
-	struct table t = {.id = id, .path = path};
+	struct table t = {.id = id, .sink = {.path = path, .into = &t.text}};
 	int r;
 
 	buf_init(&t.text, TABLE_MAX);

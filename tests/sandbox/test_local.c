@@ -37,7 +37,9 @@ struct fixture {
 	struct provider *p;
 	struct provider_spec spec;
 	struct provider_sandbox box;
-	char why[PROVIDER_WHY_MAX], url[PROVIDER_URL_MAX];
+	char why[PROVIDER_WHY_MAX];
+	struct provider_preview preview;
+	struct provider_sink sink;
 	struct buf out;
 };
 
@@ -292,7 +294,8 @@ static int fetch(struct provider *p, void *arg, struct provider_call *c)
 {
 	struct fixture *f = arg;
 
-	return provider_fetch(p, f->box.id, "/home/sb/app/deep/er/file", &f->out, c);
+	f->sink = (struct provider_sink){.path = "/home/sb/app/deep/er/file", .into = &f->out};
+	return provider_fetch(p, f->box.id, &f->sink, c);
 }
 
 static void puts_and_fetches_bytes(void **state)
@@ -421,7 +424,10 @@ static int count_one(const struct provider_sandbox *s, void *arg)
 
 static int list(struct provider *p, void *arg, struct provider_call *c)
 {
-	return provider_list(p, count_one, arg, c);
+	static struct provider_page page;
+
+	page = (struct provider_page){.fn = count_one, .arg = arg};
+	return provider_list(p, &page, c);
 }
 
 static void is_found_again_by_another_process(void **state)
@@ -504,7 +510,8 @@ static int url(struct provider *p, void *arg, struct provider_call *c)
 {
 	struct fixture *f = arg;
 
-	return provider_url(p, f->box.id, 8000, f->url, c);
+	f->preview.port = 8000;
+	return provider_url(p, f->box.id, &f->preview, c);
 }
 
 /* GET / of the preview; the whole answer in f->out. */
@@ -515,7 +522,7 @@ static void get_preview(struct fixture *f)
 	CLEANUP(close_p) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	unsigned port = 0;
 
-	assert_int_equal(sscanf(f->url, "http://127.0.0.1:%u/", &port), 1);
+	assert_int_equal(sscanf(f->preview.url, "http://127.0.0.1:%u/", &port), 1);
 	addr.sin_port = htons((uint16_t)port);
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	buf_clear(&f->out);
@@ -541,9 +548,9 @@ static void serves_a_preview_until_it_ends(void **state)
 	get_preview(f);
 	assert_non_null(strstr(f->out.data, "200 OK"));
 	assert_non_null(strstr(f->out.data, "<h1>hello</h1>\n"));
-	memcpy(first, f->url, sizeof(first));
+	memcpy(first, f->preview.url, sizeof(first));
 	assert_int_equal(do_it(f, url), 0);
-	assert_string_equal(f->url, first);
+	assert_string_equal(f->preview.url, first);
 	(void)snprintf(path, sizeof(path), "%s/run/forward-8000.json", f->box.id);
 	assert_int_equal(sscanf(scratch_read(&f->s, path), "{\"pid\":%ld", &pid), 1);
 	assert_true(exists((pid_t)pid));

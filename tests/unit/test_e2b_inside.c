@@ -321,6 +321,14 @@ static void notices_a_file_that_went_elsewhere(void **state)
 	assert_string_equal(f->c.why, "disk full");
 }
 
+static int fetch(struct fixture *f, const char *path, struct buf *into)
+{
+	static struct provider_sink sink;
+
+	sink = (struct provider_sink){.path = path, .into = into};
+	return provider_fetch(f->p, ID, &sink, call(f));
+}
+
 static void fetches_bytes_whole_or_not_at_all(void **state)
 {
 	static const struct scripted_reply script[] = {
@@ -346,20 +354,17 @@ static void fetches_bytes_whole_or_not_at_all(void **state)
 	buf_init(&b, 1000);
 	assert_int_equal(buf_str(&b, ">"), 0);
 	serve(f, script);
-	assert_int_equal(settle(f, provider_fetch(f->p, ID, "/good", &b, call(f))), 0);
+	assert_int_equal(settle(f, fetch(f, "/good", &b)), 0);
 	assert_int_equal(b.len, 4);
 	assert_memory_equal(b.data, ">a\0b", 4);
-	assert_int_equal(settle(f, provider_fetch(f->p, ID, "/cut", &b, call(f))),
-			 PROVIDER_OFFLINE);
+	assert_int_equal(settle(f, fetch(f, "/cut", &b)), PROVIDER_OFFLINE);
 	assert_int_equal(b.len, 4);
-	assert_int_equal(settle(f, provider_fetch(f->p, ID, "/dir", &b, call(f))),
-			 PROVIDER_REFUSED);
-	assert_int_equal(settle(f, provider_fetch(f->p, ID, "/none", &b, call(f))),
-			 PROVIDER_REFUSED);
+	assert_int_equal(settle(f, fetch(f, "/dir", &b)), PROVIDER_REFUSED);
+	assert_int_equal(settle(f, fetch(f, "/none", &b)), PROVIDER_REFUSED);
 	assert_string_equal(f->c.why, "path '/none' does not exist");
 	buf_clear(&b);
 	b.limit = 2;
-	assert_int_equal(settle(f, provider_fetch(f->p, ID, "/good", &b, call(f))), -E2BIG);
+	assert_int_equal(settle(f, fetch(f, "/good", &b)), -E2BIG);
 }
 
 int main(void)

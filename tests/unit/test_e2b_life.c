@@ -184,10 +184,16 @@ static void lists_all_pages_of_its_own(void **state)
 			 "{\"sandboxID\":\"i2\",\"state\":\"running\"}]"},
 		{0}};
 	struct seen seen = {0};
+	struct provider_page page = {.fn = see, .arg = &seen}, next = page;
 	struct fixture *f = *state;
 
 	serve(f, script);
-	assert_int_equal(settle(f, provider_list(f->p, see, &seen, call(f))), 0);
+	assert_int_equal(settle(f, provider_list(f->p, &page, call(f))), 0);
+	assert_int_equal(seen.n, 1);
+	assert_string_equal(page.next, "a+b=");
+	next.after = page.next;
+	assert_int_equal(settle(f, provider_list(f->p, &next, call(f))), 0);
+	assert_string_equal(next.next, "");
 	assert_int_equal(seen.n, 2);
 	assert_string_equal(seen.ids[0], "i1");
 	assert_string_equal(seen.ids[1], "i3");
@@ -200,10 +206,13 @@ static void ends_a_list_that_does_not(void **state)
 							.body = "[]"},
 						       {0}};
 	struct seen seen = {0};
+	struct provider_page page = {.fn = see, .arg = &seen}, next = page;
 	struct fixture *f = *state;
 
 	serve(f, script);
-	assert_int_equal(settle(f, provider_list(f->p, see, &seen, call(f))), -EPROTO);
+	assert_int_equal(settle(f, provider_list(f->p, &page, call(f))), 0);
+	next.after = page.next;
+	assert_int_equal(settle(f, provider_list(f->p, &next, call(f))), -EPROTO);
 	assert_int_equal(scripted_count(f->server), 2);
 }
 
@@ -319,19 +328,20 @@ static void gives_addresses_where_there_are_host_names(void **state)
 		 .body = "{\"sandboxID\":\"" ID
 			 "\",\"domain\":\"byoc.test\",\"state\":\"running\"}"},
 		{0}};
-	char url[PROVIDER_URL_MAX], api[64];
+	struct provider_preview preview = {.port = 3000};
+	char api[64];
 	struct fixture *f = *state;
 
 	serve(f, script);
-	assert_int_equal(provider_url(f->p, ID, 3000, url, call(f)), PROVIDER_UNSUPPORTED);
+	assert_int_equal(provider_url(f->p, ID, &preview, call(f)), PROVIDER_UNSUPPORTED);
 	assert_false(provider_can(f->p, PROVIDER_CAP_PREVIEW));
 	provider_free(f->p);
 	(void)snprintf(api, sizeof(api), "http://127.0.0.1:%u", scripted_port(f->server));
 	config.api_url = api;
 	assert_int_equal(provider_e2b_new(&config, &f->p), 0);
 	for (int i = 0; i < 2; i++) { /* asked, then known */
-		assert_int_equal(settle(f, provider_url(f->p, ID, 3000, url, call(f))), 0);
-		assert_string_equal(url, "https://3000-" ID ".byoc.test/");
+		assert_int_equal(settle(f, provider_url(f->p, ID, &preview, call(f))), 0);
+		assert_string_equal(preview.url, "https://3000-" ID ".byoc.test/");
 	}
 	assert_int_equal(scripted_count(f->server), 1);
 }
