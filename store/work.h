@@ -223,8 +223,8 @@ struct work_snapshot {
 	uint64_t n_files; /* contents that were hashed */
 };
 typedef void (*work_left_out_fn)(const char *path, const char *why, void *arg);
-int work_snapshot(struct work *w, struct gitignore *ig, work_left_out_fn left_out,
-		  void *arg, struct work_snapshot *ret);
+int work_snapshot(struct work *w, struct gitignore *ig, work_left_out_fn left_out, void *arg,
+		  struct work_snapshot *ret);
 
 /* Whether anything may differ from work_base(): one look, no walk. */
 bool work_is_modified(struct work *w);
@@ -234,6 +234,8 @@ int work_rebase(struct work *w, const struct oid *tree);
 
 /* A path ("a/b", "" is the root), resolved without following links. No hold. */
 int work_resolve(struct work *w, const char *path, struct work_attr *ret);
+/* The same, with a hold: to go on with the number. */
+int work_resolve_hold(struct work *w, const char *path, struct work_attr *ret);
 /* The path of an inode by one of its names, malloc'ed; ENOENT when it was unlinked. */
 int work_path(struct work *w, uint64_t ino, char **ret);
 

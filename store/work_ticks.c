@@ -187,7 +187,7 @@ int work_path(struct work *w, uint64_t ino, char **ret)
 	return 0;
 }
 
-int work_resolve(struct work *w, const char *path, struct work_attr *ret)
+int work_resolve_hold(struct work *w, const char *path, struct work_attr *ret)
 {
 	struct work_attr at = {.ino = WORK_ROOT_INO};
 	int r = work_getattr(w, WORK_ROOT_INO, &at);
@@ -210,8 +210,18 @@ int work_resolve(struct work *w, const char *path, struct work_attr *ret)
 		if (r)
 			return r;
 	}
-	work_release(w, at.ino, 1);
-	if (!r)
+	if (r)
+		work_release(w, at.ino, 1);
+	else
 		*ret = at;
+	return r;
+}
+
+int work_resolve(struct work *w, const char *path, struct work_attr *ret)
+{
+	int r = work_resolve_hold(w, path, ret);
+
+	if (!r)
+		work_release(w, ret->ino, 1);
 	return r;
 }
