@@ -84,8 +84,12 @@ static int step_line(struct multipart *m, bool *more)
 		return 0;
 	}
 	end = memmem(m->in.data, m->in.len, "\r\n", 2);
+	/* However it arrived, the same is too long. */
+	if (end ? end - m->in.data > MULTIPART_BOUNDARY_MAX
+		: m->in.len > MULTIPART_BOUNDARY_MAX + 2)
+		return -EINVAL;
 	if (!end)
-		return m->in.len > MULTIPART_BOUNDARY_MAX ? -EINVAL : 0;
+		return 0;
 	/* The line's end stays: an empty head is then no special case. */
 	drop(m, (size_t)(end - m->in.data));
 	m->state = HEAD;
@@ -117,7 +121,7 @@ static int step_head(struct multipart *m, bool *more)
 
 	*more = end;
 	if (!end)
-		return m->in.len > MULTIPART_HEAD_MAX ? -EINVAL : 0;
+		return m->in.len > MULTIPART_HEAD_MAX + 4 ? -EINVAL : 0;
 	n = (size_t)(end - m->in.data);
 	if (n > MULTIPART_HEAD_MAX || memchr(m->in.data, '\0', n))
 		return -EINVAL;

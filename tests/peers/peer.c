@@ -93,8 +93,6 @@ static void choose(struct request *r)
 	} else if (!strncmp(r->path, "/toolbox/", 9)) {
 		r->path += 8;
 		choose_toolbox(r);
-	} else if (!strncmp(r->path, "/preview/", 9)) {
-		preview_enter_path(r);
 	} else {
 		route_request(r, &e2b_control_plane);
 	}
@@ -115,16 +113,23 @@ static void take(struct request *r, const char *data, size_t len)
 	}
 }
 
+/* The first that is heard of a request; what it returns is the request's state. */
+static void *begin(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	struct request *r = alloc_zero(sizeof(*r));
+
+	request_init(r);
+	r->target = alloc_str(target);
+	return r;
+}
+
 static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *upload,
 			      size_t *upload_len, void **state)
 {
 	struct request *r = *state;
 
-	if (!r) {
-		r = alloc_zero(sizeof(*r));
-		*state = r;
-		request_init(r);
+	if (!r->peer) {
 		r->peer = cls;
 		r->connection = connection;
 		r->method = method;
@@ -169,8 +174,8 @@ static int listen_on(struct peer *p, uint16_t port)
 		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
 			MHD_USE_ITC | MHD_ALLOW_UPGRADE,
 		port, NULL, NULL, answer, p, MHD_OPTION_SOCK_ADDR, &addr,
-		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+		begin, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
 		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_END);
 	if (!p->daemon)
 		return fail(errno ? -errno : -EIO, "listen on 127.0.0.1:%u", port);

@@ -2,10 +2,9 @@
  *
  * It listens on 127.0.0.1 only. One port carries everything, told apart by what the vendors' own proxies look at:
  *
- *	Host "{port}-{id}.…" or E2b-Sandbox-Id/-Port    E2B envd (port 49983) or a preview of another port
+ *	Host "{port}-{id}.…" or E2b-Sandbox-Id/-Port    E2B envd (port 49983) or a preview of a port, of both
  *	/api/…                                          Daytona, control plane
  *	/toolbox/{id}/…                                 Daytona, inside one sandbox
- *	/preview/{token}/{port}/…                       a preview where no wildcard name resolves
  *	everything else                                 E2B, control plane
  *
  * Point clients at it with E2B_API_URL, E2B_SANDBOX_URL = peer_url() and DAYTONA_API_URL = peer_url() + "/api".

@@ -4,7 +4,5 @@
 
 struct request;
 
-/* By Host or header, to `r->port` of the sandbox `id` (r->guest when it is one of E2B's). */
+/* To `r->port` of the sandbox `id` (r->guest when it is one of E2B's), or of what a signed token opens. */
 void preview_enter(struct request *r, const char *id);
-/* /preview/{token}/{port}/… of Daytona. */
-void preview_enter_path(struct request *r);

@@ -138,4 +138,5 @@ void request_deinit(struct request *r)
 		r->own_free(r->own);
 	json_free(r->json);
 	buf_deinit(&r->body);
+	free(r->target);
 }

@@ -34,7 +34,8 @@ struct request {
 	struct peer *peer;
 	struct MHD_Connection *connection;
 	const char *method;
-	const char *path;                             /* without the plane's prefix */
+	char *target;     /* as the client wrote it, with its query */
+	const char *path; /* without the plane's prefix */
 	char args[REQUEST_ARGS_MAX][REQUEST_ARG_MAX]; /* what the route's `{}` matched */
 	struct guest *guest; /* of routes inside a sandbox; a reference */
 	struct buf body;

@@ -1,5 +1,6 @@
 // tests/peers/sdk/daytona.mjs - Daytona's own client, used as its documentation shows, against our server.
 import assert from 'node:assert/strict'
+import { request } from 'node:http'
 import { Daytona, DaytonaError, DaytonaNotFoundError } from '@daytona/sdk'
 import { claim, eventually, judge } from './claim.mjs'
 
@@ -169,6 +170,35 @@ claim('follows the log of a command while it runs, and gives it input', async ()
 	assert.equal(logs.stderr, 'got from outside\n')
 	assert.equal((await box.process.getSessionCommand('live', cmdId)).exitCode, 0)
 	await box.process.deleteSession('live')
+})
+
+claim('shows what a program serves on a port to those who have the token', async () => {
+	await box.fs.uploadFile(Buffer.from('<h1>hi</h1>'), 'site/index.html')
+	await box.process.createSession('web')
+	await box.process.executeSessionCommand('web', {
+		command: 'exec busybox httpd -f -p 127.0.0.1:8000 -h /home/daytona/site',
+		runAsync: true,
+	})
+	const link = await box.getPreviewLink(8000)
+	const get = (url, headers = {}) =>
+		new Promise((yes, no) => {
+			const { hostname, port, pathname } = new URL(url)
+			const where = { host: '127.0.0.1', port, path: pathname, headers: { Host: hostname, ...headers } }
+			request(where, async (r) => {
+				let text = ''
+				for await (const d of r) text += d
+				yes({ status: r.statusCode, text })
+			}).on('error', no).end()
+		})
+	const token = { 'x-daytona-preview-token': link.token }
+	await eventually(async () => (await get(link.url, token)).status === 200)
+	assert.equal((await get(link.url, token)).text, '<h1>hi</h1>')
+	assert.equal((await get(link.url)).status, 307)
+	const signed = await box.getSignedPreviewUrl(8000, 60)
+	assert.equal((await get(signed.url)).text, '<h1>hi</h1>')
+	await box.expireSignedPreviewUrl(8000, signed.token)
+	assert.equal((await get(signed.url)).status, 307)
+	await box.process.deleteSession('web')
 })
 
 claim('works with git as the client does it', async () => {

@@ -1,5 +1,7 @@
 // tests/peers/sdk/e2b.mjs - E2B's own client, used as its documentation shows, against our server.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request } from 'node:http'
 import {
 	AuthenticationError,
 	CommandExitError,
@@ -9,6 +11,7 @@ import {
 	Sandbox,
 	TimeoutError,
 } from 'e2b'
+import WebSocket from 'ws'
 import { claim, eventually, judge } from './claim.mjs'
 
 const sbx = await Sandbox.create({
@@ -204,6 +207,56 @@ claim('takes uploads and gives downloads by a signed address, and no others', as
 	assert.equal((await fetch(forged, { headers: route })).status, 401)
 	const bare = down.replace(/&?signature[^&]*/g, '')
 	assert.equal((await fetch(bare, { headers: route })).status, 401)
+})
+
+const server = `
+	const s = require('http').createServer((q, r) => {
+		let body = ''
+		q.on('data', (d) => (body += d)).on('end', () => {
+			r.setHeader('X-Path', q.url)
+			r.write('you said ')
+			r.end(q.method + ' ' + body)
+		})
+	})
+	s.on('upgrade', (q, c) => {
+		const accept = require('crypto').createHash('sha1')
+			.update(q.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64')
+		c.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n' +
+			'Sec-WebSocket-Accept: ' + accept + '\\r\\n\\r\\n')
+		c.write(Buffer.from([0x81, 5, 104, 101, 108, 108, 111]))
+		c.on('error', () => {})
+	})
+	s.listen(3000, '127.0.0.1', () => console.log('listening'))`
+
+claim('shows what a program serves on a port, by the host name of the client', async () => {
+	if (!process.execPath.startsWith('/usr/')) return 'the sandbox does not see this node'
+	const host = sbx.getHost(3000)
+	assert.match(host, new RegExp(`^3000-${sbx.sandboxId}\\.`))
+	const ask = (options = {}) => ({ host: '127.0.0.1', port: new URL(process.env.PEER_URL).port, headers: { Host: host }, ...options })
+	const send = (options, body) =>
+		new Promise((yes, no) => {
+			const q = request(ask(options), async (r) => {
+				let text = ''
+				for await (const d of r) text += d
+				yes({ status: r.statusCode, headers: r.headers, text })
+			})
+			q.on('error', no)
+			q.end(body)
+		})
+	const closed = await send({ path: '/' })
+	assert.equal(closed.status, 502)
+	assert.match(JSON.parse(closed.text).message, /port is not open/)
+	await sbx.files.write('server.cjs', server)
+	const cmd = await sbx.commands.run('node server.cjs', { background: true, timeoutMs: 0 })
+	await eventually(async () => (await send({ path: '/' })).status === 200)
+	const answer = await send({ path: '/a%20b?c=d%2F', method: 'POST' }, 'hello')
+	assert.equal(answer.text, 'you said POST hello')
+	assert.equal(answer.headers['x-path'], '/a%20b?c=d%2F')
+	const ws = new WebSocket(process.env.PEER_URL.replace('http', 'ws') + '/ws', { headers: { Host: host } })
+	const [said] = await once(ws, 'message')
+	assert.equal(String(said), 'hello')
+	ws.terminate()
+	await cmd.kill()
 })
 
 claim('works with git as the client does it', async () => {
