@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -33,7 +34,17 @@ struct hosted {
 	char name[PROJECT_NAME_MAX + 1];
 	uint64_t project_id;
 	struct mirror *mirror;
-	struct mirror_status status; /* under the lock */
+	uint64_t taken;              /* the newest request the mirror was told of */
+	struct mirror_status status; /* under the lock, as is: */
+	uint64_t answered;           /* … that was carried out */
+};
+
+/* Something to look at. */
+struct due {
+	char name[PROJECT_NAME_MAX + 1];
+	int64_t at;      /* clock_now(), not before */
+	uint64_t ticket; /* 0: nobody waits */
+	bool order, rehash;
 };
 
 struct engine {
@@ -47,9 +58,11 @@ struct engine {
 	size_t fds_cap;
 
 	pthread_mutex_t lock;
-	char **due; /* names that came in */
+	pthread_cond_t news_cond;
+	struct due *due; /* what came in */
 	size_t n_due, due_cap;
 	bool all_due;
+	uint64_t last_ticket, seen_ticket; /* given out; told to a mirror, if there is one */
 };
 
 DEFINE_CLEANUP(struct project *, project_unref)
@@ -57,6 +70,7 @@ DEFINE_CLEANUP(struct project *, project_unref)
 int engine_new(const struct engine_config *config, struct engine **ret)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_condattr_t monotonic;
 	struct engine *e;
 
 	if (fd < 0)
@@ -67,6 +81,10 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	e->all_due = true;
 	e->events = eventlog_new();
 	pthread_mutex_init(&e->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->news_cond, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	*ret = e;
 	return 0;
 }
@@ -77,13 +95,12 @@ void engine_free(struct engine *e)
 		return;
 	for (size_t i = 0; i < e->n_hosted; i++)
 		mirror_free(e->hosted[i].mirror);
-	for (size_t i = 0; i < e->n_due; i++)
-		free(e->due[i]);
 	free(e->due);
 	free(e->hosted);
 	free(e->fds);
 	close(e->wake);
 	eventlog_free(e->events);
+	pthread_cond_destroy(&e->news_cond);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -97,17 +114,58 @@ static void wake(struct engine *e)
 		return;
 }
 
+/* One entry a project and moment is enough, but for requests, which are told apart. */
+static void add_locked(struct engine *e, const char *project, const struct due *want)
+{
+	size_t len = strnlen(project, PROJECT_NAME_MAX);
+	struct due *d;
+
+	for (size_t i = 0; i < e->n_due && !want->ticket; i++)
+		if (!strcmp(e->due[i].name, project) && !e->due[i].ticket) {
+			if (e->due[i].at > want->at)
+				e->due[i].at = want->at;
+			return;
+		}
+	alloc_grow(&e->due, &e->due_cap, e->n_due + 1, sizeof(*e->due));
+	d = &e->due[e->n_due++];
+	*d = *want;
+	memset(d->name, 0, sizeof(d->name));
+	memcpy(d->name, project, len);
+}
+
 void engine_due(struct engine *e, const char *project)
 {
+	const struct due want = {.at = 0};
+
 	pthread_mutex_lock(&e->lock);
-	if (!project) {
+	if (!project)
 		e->all_due = true;
-	} else {
-		alloc_grow(&e->due, &e->due_cap, e->n_due + 1, sizeof(*e->due));
-		e->due[e->n_due++] = alloc_str(project);
-	}
+	else
+		add_locked(e, project, &want);
 	pthread_mutex_unlock(&e->lock);
 	wake(e);
+}
+
+void engine_edited(struct engine *e, const char *project)
+{
+	const struct due want = {.at = clock_now(e->config.clock) + ENGINE_EDIT_MS};
+
+	pthread_mutex_lock(&e->lock);
+	add_locked(e, project, &want);
+	pthread_mutex_unlock(&e->lock);
+	wake(e);
+}
+
+uint64_t engine_request(struct engine *e, const char *project, bool order, bool rehash)
+{
+	struct due want = {.order = order, .rehash = rehash};
+
+	pthread_mutex_lock(&e->lock);
+	want.ticket = ++e->last_ticket;
+	add_locked(e, project, &want);
+	pthread_mutex_unlock(&e->lock);
+	wake(e);
+	return want.ticket;
 }
 
 static struct hosted *find(struct engine *e, uint64_t project_id)
@@ -132,8 +190,8 @@ static int host(struct engine *e, struct project *p)
 	if (r)
 		return r;
 	memcpy(h.name, project_name(p), strlen(project_name(p)) + 1);
-	h.mirror = mirror_new(source_store_new(e->config.store, p), e->config.provider,
-			      e->config.clock, seed);
+	h.mirror = mirror_new(source_store_new(e->config.store, p, e->config.live),
+			      e->config.provider, e->config.clock, seed);
 	pthread_mutex_lock(&e->lock);
 	alloc_grow(&e->hosted, &e->hosted_cap, e->n_hosted + 1, sizeof(*e->hosted));
 	e->hosted[e->n_hosted++] = h;
@@ -141,28 +199,39 @@ static int host(struct engine *e, struct project *p)
 	return 0;
 }
 
-static void mark(struct engine *e, const char *name)
+static void mark(struct engine *e, const struct due *d)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
 	struct hosted *h;
 
-	if (project_open(e->config.store, name, &p))
+	if (project_open(e->config.store, d->name, &p))
 		return;
 	h = find(e, project_id(p));
 	if (!h) {
 		(void)host(e, p);
-		return;
+		h = find(e, project_id(p));
 	}
+	if (!h)
+		return;
 	/* It may have been renamed. */
 	pthread_mutex_lock(&e->lock);
-	memcpy(h->name, name, strlen(name) + 1);
+	memcpy(h->name, d->name, sizeof(h->name));
 	pthread_mutex_unlock(&e->lock);
-	mirror_mark_due(h->mirror, false);
+	if (d->rehash)
+		mirror_mark_doubt(h->mirror);
+	mirror_mark_due(h->mirror, d->order);
+	if (!d->ticket)
+		return;
+	h->taken = d->ticket;
+	h->mirror->near = true;
 }
 
 static int mark_one(const char *name, void *arg)
 {
-	mark(arg, name);
+	struct due d = {.at = 0};
+
+	memcpy(d.name, name, strnlen(name, PROJECT_NAME_MAX));
+	mark(arg, &d);
 	return 0;
 }
 
@@ -190,30 +259,63 @@ static void mark_all(struct engine *e)
 		(void)project_each(e->config.store, mark_one, e);
 }
 
+/* Takes what is due now out of the list; a malloc'ed array of `*n`. */
+static struct due *take_ripe_locked(struct engine *e, size_t *n)
+{
+	int64_t now = clock_now(e->config.clock);
+	struct due *ripe = alloc_array(e->n_due + 1, sizeof(*ripe));
+	size_t left = 0;
+
+	*n = 0;
+	for (size_t i = 0; i < e->n_due; i++)
+		if (e->due[i].at <= now)
+			ripe[(*n)++] = e->due[i];
+		else
+			e->due[left++] = e->due[i];
+	e->n_due = left;
+	return ripe;
+}
+
 static void take_due(struct engine *e)
 {
-	uint64_t count;
-	char **due;
+	CLEANUP(free_p) struct due *ripe = NULL;
+	uint64_t count, ticket = 0;
 	size_t n;
 	bool all;
 
 	if (read(e->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		log_warn("sync: the wake-up of the engine cannot be read, ignoring");
 	pthread_mutex_lock(&e->lock);
-	due = TAKE(e->due);
-	n = e->n_due;
+	ripe = take_ripe_locked(e, &n);
 	all = e->all_due;
-	e->n_due = e->due_cap = 0;
 	e->all_due = false;
 	pthread_mutex_unlock(&e->lock);
 	if (all)
 		mark_all(e);
 	for (size_t i = 0; i < n; i++) {
-		if (!all)
-			mark(e, due[i]);
-		free(due[i]);
+		mark(e, &ripe[i]);
+		ticket = ripe[i].ticket > ticket ? ripe[i].ticket : ticket;
 	}
-	free(due);
+	if (!ticket)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->seen_ticket = ticket;
+	pthread_cond_broadcast(&e->news_cond);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* Milliseconds until the next entry is due, at most `most`. */
+static int64_t until_due(struct engine *e, int64_t most)
+{
+	int64_t now = clock_now(e->config.clock);
+
+	LOCKED(&e->lock);
+	for (size_t i = 0; i < e->n_due; i++) {
+		int64_t left = e->due[i].at > now ? e->due[i].at - now : 0;
+
+		most = left < most ? left : most;
+	}
+	return most;
 }
 
 static bool is_news(const struct mirror_status *was, const struct mirror_status *is)
@@ -229,6 +331,11 @@ static void renew_status(struct engine *e, struct hosted *h)
 	struct mirror_status was = h->status;
 
 	mirror_status_fill(h->mirror, &h->status);
+	if (h->answered != h->taken && mirror_is_settled(h->mirror)) {
+		h->answered = h->taken;
+		h->mirror->near = false;
+		pthread_cond_broadcast(&e->news_cond);
+	}
 	if (is_news(&was, &h->status))
 		eventlog_add(e->events, h->name, &h->status,
 			     clock_wall(e->config.clock) * 1000);
@@ -248,6 +355,9 @@ static void drop_finished(struct engine *e)
 		renew_status(e, &e->hosted[n]);
 		n++;
 	}
+	/* Who waits for one that is gone shall see it. */
+	if (e->n_hosted != n)
+		pthread_cond_broadcast(&e->news_cond);
 	e->n_hosted = n;
 	pthread_mutex_unlock(&e->lock);
 }
@@ -285,6 +395,7 @@ int engine_step(struct engine *e, int timeout_ms)
 			e->fds[n++] = fd;
 		wait = ms < wait ? ms : wait;
 	}
+	wait = until_due(e, wait);
 	r = provider_poll(e->config.provider, e->fds, n, (int)wait);
 	return r < 0 ? r : 0;
 }
@@ -313,14 +424,49 @@ struct eventlog *engine_events(struct engine *e)
 	return e->events;
 }
 
+static struct hosted *find_name_locked(struct engine *e, const char *project)
+{
+	for (size_t i = 0; i < e->n_hosted; i++)
+		if (strcmp(e->hosted[i].name, project) == 0)
+			return &e->hosted[i];
+	return NULL;
+}
+
+int engine_await(struct engine *e, const char *project, uint64_t ticket, int64_t timeout_ms,
+		 struct mirror_status *ret)
+{
+	const struct hosted *h = NULL;
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += timeout_ms % 1000 * 1000000;
+	until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	LOCKED(&e->lock);
+	for (;;) {
+		h = find_name_locked(e, project);
+		if (r || (e->seen_ticket >= ticket && (!h || h->answered >= ticket)))
+			break;
+		r = pthread_cond_timedwait(&e->news_cond, &e->lock, &until);
+	}
+	if (h)
+		*ret = h->status;
+	if (!h)
+		return e->seen_ticket >= ticket ? MIRROR_NONE : MIRROR_LATE;
+	if (h->answered < ticket)
+		return MIRROR_LATE;
+	return ret->state == MIRROR_SYNCED ? 0 : MIRROR_STUCK;
+}
+
 int engine_status(struct engine *e, const char *project, struct mirror_status *ret)
 {
-	LOCKED(&e->lock);
+	const struct hosted *h;
 
-	for (size_t i = 0; i < e->n_hosted; i++)
-		if (strcmp(e->hosted[i].name, project) == 0) {
-			*ret = e->hosted[i].status;
-			return 0;
-		}
-	return MIRROR_NONE;
+	LOCKED(&e->lock);
+	h = find_name_locked(e, project);
+	if (!h)
+		return MIRROR_NONE;
+	*ret = h->status;
+	return 0;
 }

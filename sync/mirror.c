@@ -520,6 +520,12 @@ int64_t mirror_wait_ms(const struct mirror *m)
 	return left > 0 ? left : 0;
 }
 
+void mirror_mark_doubt(struct mirror *m)
+{
+	m->trusted = false;
+	m->doubt = m->due = true;
+}
+
 void mirror_mark_due(struct mirror *m, bool order)
 {
 	m->due = true;

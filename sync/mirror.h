@@ -12,6 +12,7 @@
 
 #include "store/state.h"
 
+struct json;
 struct json_out;
 struct project;
 struct provider;
@@ -92,3 +93,6 @@ int mirror_look(struct store *st, struct project *p, struct mirror_status *ret);
 
 /* Writes the fields of a status object: state, verified, B, D, R, lag, plan, error, drift. */
 void mirror_status_json(const struct mirror_status *s, struct json_out *o);
+
+/* Reads such an object; what is missing is as if it were not known. False when it has no state. */
+bool mirror_status_parse(const struct json *o, struct mirror_status *ret);

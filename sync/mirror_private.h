@@ -120,6 +120,9 @@ void mirror_free(struct mirror *m);
 /* HEAD may have moved. `order`: as in struct mirror_options. */
 void mirror_mark_due(struct mirror *m, bool order);
 
+/* Nothing inside is believed to be unchanged until it was read again. */
+void mirror_mark_doubt(struct mirror *m);
+
 /* Does what can be done without waiting. True when something was done: call again. */
 bool mirror_step(struct mirror *m);
 

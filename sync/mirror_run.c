@@ -125,7 +125,7 @@ int mirror_run(struct store *st, struct provider *provider, struct project *p,
 		r = mirror_seed(&seed);
 	if (r)
 		return r;
-	m = mirror_new(source_store_new(st, p), provider, clock, seed);
+	m = mirror_new(source_store_new(st, p, NULL), provider, clock, seed);
 	m->near = true;
 	m->doubt = o->rehash;
 	mirror_mark_due(m, o->order);
@@ -156,7 +156,7 @@ static int write_pause(struct source *s, bool pause)
 
 int mirror_pause(struct store *st, struct project *p, bool pause, int64_t timeout_ms)
 {
-	CLEANUP(source_freep) struct source *s = source_store_new(st, p);
+	CLEANUP(source_freep) struct source *s = source_store_new(st, p, NULL);
 	const struct clock *clock = clock_system();
 	int64_t end = clock_now(clock) + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS);
 	int r;

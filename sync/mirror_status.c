@@ -111,3 +111,85 @@ void mirror_status_json(const struct mirror_status *s, struct json_out *o)
 	json_int_field(o, "kept", rec->n_kept);
 	json_str_field(o, "why", s->why[0] ? s->why : NULL);
 }
+
+static void get_oid(const struct json *o, const char *key, struct oid *ret)
+{
+	const char *hex = NULL;
+
+	if (!json_get_str(o, key, &hex))
+		(void)oid_parse(hex, strlen(hex), ret);
+}
+
+static uint64_t get_count(const struct json *o, const char *key)
+{
+	int64_t n = 0;
+
+	return json_get_int(o, key, &n) || n < 0 ? 0 : (uint64_t)n;
+}
+
+static void get_text(const struct json *o, const char *key, char *ret, size_t size)
+{
+	const char *text = NULL;
+	size_t len;
+
+	if (json_get_str(o, key, &text))
+		return;
+	len = strnlen(text, size - 1);
+	memcpy(ret, text, len);
+}
+
+static bool get_state(const struct json *o, enum mirror_state *ret)
+{
+	const char *name = NULL;
+
+	if (json_get_str(o, "state", &name))
+		return false;
+	for (int s = MIRROR_NEW; s <= MIRROR_PAUSED; s++)
+		if (!strcmp(mirror_state_name((enum mirror_state)s), name)) {
+			*ret = (enum mirror_state)s;
+			return true;
+		}
+	return false;
+}
+
+static uint32_t choice_of(const struct json *o)
+{
+	const char *name = NULL;
+
+	if (json_get_str(o, "plan", &name))
+		return CHOICE_SAME;
+	for (uint32_t k = 0; k < CHOICE_KINDS; k++)
+		if (!strcmp(choice_name(k), name))
+			return k;
+	return CHOICE_SAME;
+}
+
+bool mirror_status_parse(const struct json *o, struct mirror_status *ret)
+{
+	struct mirror_status s = {0};
+
+	if (!get_state(o, &s.state))
+		return false;
+	(void)json_get_bool(o, "verified", &s.verified);
+	get_text(o, "provider", s.record.provider, sizeof(s.record.provider));
+	get_text(o, "sandbox", s.record.id, sizeof(s.record.id));
+	get_text(o, "why", s.why, sizeof(s.why));
+	get_oid(o, "base", &s.record.base);
+	get_oid(o, "desired", &s.record.desired);
+	get_oid(o, "observed", &s.record.observed);
+	get_oid(o, "commit", &s.record.desired_commit);
+	get_oid(o, "drift", &s.record.drift);
+	s.record.n_kept = (uint32_t)get_count(o, "kept");
+	s.attempt = (uint32_t)get_count(o, "attempt");
+	s.plan = choice_of(o);
+	s.files_done = get_count(o, "filesDone");
+	s.files_total = get_count(o, "filesTotal");
+	s.bytes_done = get_count(o, "bytesDone");
+	s.bytes_total = get_count(o, "bytesTotal");
+	s.retry_ms = (int64_t)get_count(o, "retryMs");
+	s.lag_s = (int64_t)get_count(o, "lagSeconds");
+	s.rtt_us = get_count(o, "rttUs");
+	s.apply_us = get_count(o, "applyUs");
+	*ret = s;
+	return true;
+}

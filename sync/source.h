@@ -17,6 +17,7 @@
 struct project;
 struct source;
 struct store;
+struct work;
 
 enum source_outcome {
 	SOURCE_MISSING = 1, /* no such object, record or operation */
@@ -90,6 +91,16 @@ struct source {
 	const struct source_ops *ops;
 };
 
-/* `p` is referenced. */
-struct source *source_store_new(struct store *st, struct project *p);
+/* Who has work trees open: the mount. Any thread. */
+struct source_live {
+	/* The open work tree that the project's sandbox mirrors, referenced; NULL: none is open. */
+	struct work *(*work)(struct project *p, void *arg);
+	/* Name `name` in directory `dir` of it was changed from here: what is cached of it must go. */
+	void (*moved)(struct work *w, uint64_t dir, const char *name, void *arg);
+	void *arg;
+};
+
+/* `p` is referenced; `live` is borrowed and may be NULL: nobody has a work tree open. */
+struct source *source_store_new(struct store *st, struct project *p,
+				const struct source_live *live);
 void source_free(struct source *s);

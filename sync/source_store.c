@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/gitignore.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "store/commit.h"
@@ -25,13 +26,17 @@
 #include "store/refresh.h"
 #include "store/store.h"
 #include "store/tree.h"
+#include "store/work.h"
+#include "store/work_rules.h"
+#include "store/work_take.h"
 #include "sync/flat.h"
 
 struct source_store {
 	struct source source;
 	struct store *store;
 	struct project *project;
-	int lock; /* -1: not the owner */
+	const struct source_live *live; /* may be NULL */
+	int lock;                       /* -1: not the owner */
 };
 
 static struct source_store *store_of(struct source *s)
@@ -53,6 +58,30 @@ static int tree_of(struct project *p, const struct oid *commit, struct oid *ret)
 	return 0;
 }
 
+static struct work *work_of(const struct source_store *st)
+{
+	return st->live ? st->live->work(st->project, st->live->arg) : NULL;
+}
+
+/* Where somebody works, the tree is what the work tree holds right now; its contents get into the store for that. */
+static int look_at_work(const struct source_store *st, struct source_head *ret)
+{
+	CLEANUP(work_unrefp) struct work *w = work_of(st);
+	struct work_snapshot shot;
+	struct gitignore *rules;
+	int r;
+
+	if (!w)
+		return 0;
+	ret->live = true;
+	rules = work_rules_new(w);
+	r = work_snapshot(w, rules, NULL, NULL, &shot);
+	gitignore_free(rules);
+	if (!r)
+		ret->tree = shot.tree;
+	return r;
+}
+
 static int source_head(struct source *s, struct source_head *ret)
 {
 	struct project *p = store_of(s)->project;
@@ -64,13 +93,45 @@ static int source_head(struct source *s, struct source_head *ret)
 	if (oid_is_zero(&head.commit))
 		return SOURCE_UNBORN;
 	ret->commit = head.commit;
-	return tree_of(p, &head.commit, &ret->tree);
+	r = tree_of(p, &head.commit, &ret->tree);
+	return r ? r : look_at_work(store_of(s), ret);
+}
+
+struct laying {
+	const struct source_live *live;
+	struct work *w;
+};
+
+static void on_moved(uint64_t dir, const char *name, void *arg)
+{
+	const struct laying *l = arg;
+
+	l->live->moved(l->w, dir, name, l->live->arg);
 }
 
 static int source_take(struct source *s, const struct oid *base,
 		       const struct source_file *files, size_t n)
 {
-	return SOURCE_MISSING;
+	const struct source_store *st = store_of(s);
+	CLEANUP(work_unrefp) struct work *w = work_of(st);
+	CLEANUP(free_p) struct work_take *laid = alloc_array(n + 1, sizeof(*laid));
+	struct laying l = {.live = st->live, .w = w};
+	size_t n_taken;
+	int r;
+
+	if (!w)
+		return SOURCE_MISSING;
+	for (size_t i = 0; i < n; i++)
+		laid[i] = (struct work_take){.path = files[i].path,
+					     .mode = files[i].mode,
+					     .oid = files[i].oid,
+					     .data = files[i].data,
+					     .len = files[i].len};
+	r = work_take(w, base, laid, n, on_moved, &l, &n_taken);
+	if (!r && n_taken)
+		log_info("sync: project '%s': took over %zu files its sandbox changed",
+			 project_name(st->project), n_taken);
+	return r;
 }
 
 static int source_diff(struct source *s, const struct oid *from, const struct oid *to,
@@ -366,7 +427,8 @@ static void source_release(struct source *s)
 	free(s);
 }
 
-struct source *source_store_new(struct store *st, struct project *p)
+struct source *source_store_new(struct store *st, struct project *p,
+				const struct source_live *live)
 {
 	static const struct source_ops ops = {
 		.free = source_release,
@@ -391,6 +453,7 @@ struct source *source_store_new(struct store *st, struct project *p)
 	s->source.ops = &ops;
 	s->store = st;
 	s->project = project_ref(p);
+	s->live = live;
 	s->lock = -1;
 	return &s->source;
 }

@@ -21,6 +21,7 @@
 #include "store/store.h"
 #include "sync/mirror.h"
 #include "tools/cli.h"
+#include "tools/drive.h"
 #include "tools/exact.h"
 #include "tools/sandbox.h"
 #include "tools/verbs.h"
@@ -145,7 +146,7 @@ static int follow(struct checkout *c)
 	int r = sandbox_provider(c->cli, &provider);
 
 	if (!r)
-		r = mirror_run(c->store, provider, c->project, &o, &c->mirror);
+		r = drive(c->cli, c->store, provider, c->project, &o, &c->mirror);
 	progress_free(bar);
 	c->mirror_us = (clock_ns() - start) / 1000;
 	c->followed = r >= 0;

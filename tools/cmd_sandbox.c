@@ -16,6 +16,7 @@
 #include "store/project.h"
 #include "store/store.h"
 #include "sync/mirror.h"
+#include "tools/drive.h"
 #include "tools/listening.h"
 #include "tools/sandbox.h"
 #include "tools/verbs.h"
@@ -74,7 +75,7 @@ static int save_changes(struct sandbox *s)
 	if (r || s->box.state != PROVIDER_RUNNING)
 		r = sandbox_start(s);
 	if (!r)
-		r = mirror_run(s->store, s->provider, s->project, &o, &m);
+		r = drive(s->cli, s->store, s->provider, s->project, &o, &m);
 	if (!r || (r == MIRROR_STUCK && m.state == MIRROR_CONFLICT))
 		return CLI_DONE;
 	return cli_refuse("`frag sandbox rm --discard` removes it all the same",

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "store/project.h"
 #include "sync/mirror.h"
+#include "tools/drive.h"
 #include "tools/sandbox.h"
 #include "tools/verbs.h"
 
@@ -107,7 +108,7 @@ static int bring_to_head(struct up *u, struct mirror_status *ret)
 
 	u->progress = progress_new(s->cli, "sandbox");
 	o.arg = u->progress;
-	r = mirror_run(s->store, s->provider, s->project, &o, ret);
+	r = drive(s->cli, s->store, s->provider, s->project, &o, ret);
 	progress_free(u->progress);
 	if (r == MIRROR_STUCK)
 		return cli_refuse("`frag sync status` says more",

@@ -15,6 +15,7 @@
 #include "store/ref.h"
 #include "sync/mirror.h"
 #include "tools/cli.h"
+#include "tools/drive.h"
 #include "tools/sandbox.h"
 #include "tools/verbs.h"
 
@@ -67,7 +68,7 @@ static int settle(struct sandbox *s)
 	int r;
 
 	cli_changed(s->cli, project_name(s->project));
-	r = mirror_run(s->store, s->provider, s->project, &o, &status);
+	r = drive(s->cli, s->store, s->provider, s->project, &o, &status);
 	if (r > 0)
 		return cli_refuse("`frag sync status` says more", "the sandbox is %s%s%s",
 				  mirror_state_name(status.state), status.why[0] ? ": " : "",

@@ -10,6 +10,7 @@
 #include "store/project.h"
 #include "sync/mirror.h"
 #include "tools/cli.h"
+#include "tools/drive.h"
 #include "tools/sandbox.h"
 #include "tools/verbs.h"
 
@@ -79,7 +80,7 @@ static int wait_for(struct cli *cli, const struct cli_args *args, bool rehash)
 	bar = progress_new(cli, "sandbox");
 	o.timeout_ms = seconds * 1000;
 	o.arg = bar;
-	r = mirror_run(s.store, s.provider, s.project, &o, &status);
+	r = drive(cli, s.store, s.provider, s.project, &o, &status);
 	return answer(&s, &status, r);
 }
 

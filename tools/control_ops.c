@@ -19,7 +19,7 @@
 #include "sync/engine.h"
 #include "sync/eventlog.h"
 
-enum { COUNTERS_MAX = 64, EVENTS_MAX = 64, EVENTS_WAIT_MS = 500 };
+enum { COUNTERS_MAX = 64, EVENTS_MAX = 64, EVENTS_WAIT_MS = 500, AWAIT_MS = 250 };
 
 static int run_ping(const struct control_ops *ops, const struct json *request,
 		    struct json_out *reply)
@@ -112,6 +112,46 @@ static int run_events(const struct control_ops *ops, const struct json *request,
 	return 0;
 }
 
+static int run_drive(const struct control_ops *ops, const struct json *request,
+		     struct json_out *reply)
+{
+	const char *project = NULL;
+	bool order = false, rehash = false;
+
+	if (json_get_str(request, "project", &project))
+		return fail(-EINVAL, "'project' is missing");
+	if (json_get_bool(request, "order", &order) == JSON_BAD ||
+	    json_get_bool(request, "rehash", &rehash) == JSON_BAD)
+		return fail(-EINVAL, "'order' and 'rehash' are true or false");
+	/* Nobody here drives it: whoever asks may do it. */
+	if (!ops->engine)
+		json_int_field(reply, "ticket", 0);
+	else
+		json_int_field(reply, "ticket",
+			       (int64_t)engine_request(ops->engine, project, order, rehash));
+	return 0;
+}
+
+static int run_await(const struct control_ops *ops, const struct json *request,
+		     struct json_out *reply)
+{
+	struct mirror_status s;
+	const char *project = NULL;
+	int64_t ticket = 0;
+	int r = MIRROR_NONE;
+
+	if (json_get_str(request, "project", &project) ||
+	    json_get_int(request, "ticket", &ticket) || ticket < 1)
+		return fail(-EINVAL, "'project' and 'ticket' are needed");
+	if (ops->engine)
+		r = engine_await(ops->engine, project, (uint64_t)ticket, AWAIT_MS, &s);
+	json_bool_field(reply, "settled", r != MIRROR_LATE);
+	json_bool_field(reply, "hosted", r != MIRROR_NONE);
+	if (r != MIRROR_NONE)
+		mirror_status_json(&s, reply);
+	return 0;
+}
+
 static int run_stop(const struct control_ops *ops, const struct json *request,
 		    struct json_out *reply)
 {
@@ -125,8 +165,9 @@ int control_ops_run(const struct json *request, struct json_out *reply, void *ar
 		const char *name;
 		int (*run)(const struct control_ops *, const struct json *, struct json_out *);
 	} table[] = {
-		{"events", run_events}, {"follow", run_follow}, {"ping", run_ping},
-		{"status", run_status}, {"stop", run_stop},     {"sync", run_sync},
+		{"await", run_await},   {"drive", run_drive}, {"events", run_events},
+		{"follow", run_follow}, {"ping", run_ping},   {"status", run_status},
+		{"stop", run_stop},     {"sync", run_sync},
 	};
 	const char *op = NULL;
 

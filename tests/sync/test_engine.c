@@ -1,6 +1,7 @@
 /* tests/sync/test_engine.c - mirrors over a real home: run alone, hosted, and what they keep of a sandbox. */
 #include "sync/engine.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/judge.h"
 #include "provider/memory.h"
 #include "provider/provider.h"
@@ -316,6 +318,103 @@ static void a_pause_holds_for_engine_and_command(void **state)
 	engine_free(e);
 }
 
+struct stepping {
+	struct engine *e;
+	pthread_t thread;
+};
+
+static void start_stepping(struct stepping *s, struct engine *e)
+{
+	s->e = e;
+	assert_int_equal(pthread_create(&s->thread, NULL, engine_thread, e), 0);
+}
+
+static void end_stepping(struct stepping *s)
+{
+	engine_stop(s->e);
+	assert_int_equal(pthread_join(s->thread, NULL), 0);
+	engine_free(s->e);
+}
+
+static void a_request_is_answered_when_it_was_carried_out(void **state)
+{
+	struct fixture *f = *state;
+	struct stepping s;
+	struct mirror_status status;
+	uint64_t ticket;
+
+	commit(f, "one", "two");
+	assert_int_equal(mirror_attach(f->st, f->p, "memory", f->box.id), 0);
+	start_stepping(&s, make_engine(f));
+	for (int i = 0; i < 4; i++) {
+		commit(f, i % 2 ? "odd" : "even", "two");
+		ticket = engine_request(s.e, "shop", true, i == 3);
+		assert_int_equal(engine_await(s.e, "shop", ticket, 60000, &status), 0);
+		assert_true(status.verified);
+		assert_inside(f, "a", i % 2 ? "odd" : "even");
+	}
+	end_stepping(&s);
+}
+
+static void a_request_without_a_sandbox_is_answered_too(void **state)
+{
+	struct fixture *f = *state;
+	struct stepping s;
+	struct mirror_status status;
+	uint64_t ticket;
+
+	commit(f, "one", "two");
+	start_stepping(&s, make_engine(f));
+	ticket = engine_request(s.e, "shop", false, false);
+	assert_int_equal(engine_await(s.e, "shop", ticket, 60000, &status), MIRROR_NONE);
+	ticket = engine_request(s.e, "nobody", false, false);
+	assert_int_equal(engine_await(s.e, "nobody", ticket, 60000, &status), MIRROR_NONE);
+	end_stepping(&s);
+}
+
+static void an_await_ends_when_its_time_is_over(void **state)
+{
+	struct fixture *f = *state;
+	struct engine *e = make_engine(f);
+	struct mirror_status status;
+
+	/* Nobody steps it. */
+	assert_int_equal(
+		engine_await(e, "shop", engine_request(e, "shop", false, false), 1, &status),
+		MIRROR_LATE);
+	engine_free(e);
+}
+
+static void a_status_is_read_as_it_was_written(void **state)
+{
+	struct fixture *f = *state;
+	struct mirror_status s, again;
+	struct json_out o;
+	struct json *doc;
+	struct buf b;
+	char why[100];
+
+	commit(f, "one", "two");
+	assert_int_equal(mirror_attach(f->st, f->p, "memory", f->box.id), 0);
+	assert_int_equal(run(f, true, &s), 0);
+	buf_init(&b, 65536);
+	json_out_buf(&o, &b);
+	json_begin(&o, '{');
+	mirror_status_json(&s, &o);
+	json_end(&o, '}');
+	assert_int_equal(json_out_end(&o), 0);
+	assert_int_equal(json_parse(b.data, b.len, &doc, why, sizeof(why)), 0);
+	assert_true(mirror_status_parse(doc, &again));
+	json_free(doc);
+	buf_deinit(&b);
+	assert_int_equal(again.state, s.state);
+	assert_int_equal(again.plan, s.plan);
+	assert_true(again.verified);
+	assert_true(oid_eq(&again.record.observed, &s.record.observed));
+	assert_true(oid_eq(&again.record.desired_commit, &s.record.desired_commit));
+	assert_string_equal(again.record.id, s.record.id);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -329,6 +428,10 @@ int main(void)
 		CASE(an_engine_meets_a_new_sandbox_and_forgets_an_old_one),
 		CASE(a_command_and_an_engine_share_a_sandbox),
 		CASE(a_pause_holds_for_engine_and_command),
+		CASE(a_request_is_answered_when_it_was_carried_out),
+		CASE(a_request_without_a_sandbox_is_answered_too),
+		CASE(an_await_ends_when_its_time_is_over),
+		CASE(a_status_is_read_as_it_was_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
