@@ -1,7 +1,7 @@
 /* fs/watch.c - inotify watches on repositories, and what their events mean.
  *
- * A repository takes one watch for its directory (HEAD, packed-refs) and one for each directory below refs/, except
- * refs/fragments/, which is ours to write. git replaces refs by renaming `<ref>.lock` over them, so a name that
+ * A repository takes one watch for its directory (HEAD, packed-refs), one for each directory below refs/, except
+ * refs/fragments/ and refs/fragfs/, which are ours to write, and one for each work tree's (HEAD). git replaces refs by renaming `<ref>.lock` over them, so a name that
  * ends in .lock says nothing. A directory that appears may have been filled before its watch stood: it
  * counts as a change itself.
  */
@@ -148,8 +148,32 @@ static void add_below(struct watch_set *w, const char *project, const char *dir,
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
 			continue;
 		below = alloc_fmt("%s/%s", dir, e->d_name);
-		if (strcmp(below, "refs/fragments") != 0)
+		if (strcmp(below, "refs/fragments") != 0 && strcmp(below, "refs/fragfs") != 0)
 			add_below(w, project, below, depth + 1);
+	}
+}
+
+static bool is_worktree(const char *dir)
+{
+	return !strncmp(dir, "worktrees/", strlen("worktrees/"));
+}
+
+/* Of a work tree only its HEAD matters: no watch below. */
+static void add_worktrees(struct watch_set *w, const char *project)
+{
+	CLEANUP(free_p) char *path = alloc_fmt("%s.git/worktrees", project);
+	int fd = openat(w->projects_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	CLEANUP(closedirp) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!d)
+		return;
+	add(w, project, "worktrees");
+	while ((e = readdir(d))) {
+		CLEANUP(free_p) char *dir = alloc_fmt("worktrees/%s", e->d_name);
+
+		if (e->d_name[0] != '.')
+			add(w, project, dir);
 	}
 }
 
@@ -157,6 +181,7 @@ void watch_project(struct watch_set *w, const char *name)
 {
 	add(w, name, "");
 	add_below(w, name, "refs", 0);
+	add_worktrees(w, name);
 }
 
 static bool ends_in(const char *name, const char *end)
@@ -186,13 +211,17 @@ static void on_repository(struct watch_set *w, const struct watch *at,
 	if (!e->len || ends_in(e->name, ".lock"))
 		return;
 	if (is_top && strcmp(e->name, "HEAD") != 0 && strcmp(e->name, "packed-refs") != 0 &&
-	    strcmp(e->name, "refs") != 0)
+	    strcmp(e->name, "refs") != 0 && strcmp(e->name, "worktrees") != 0)
+		return;
+	if (is_worktree(at->dir) && strcmp(e->name, "HEAD") != 0)
 		return;
 	below = alloc_fmt("%s%s%s", at->dir, is_top ? "" : "/", e->name);
-	if (!strcmp(below, "refs/fragments"))
+	if (!strcmp(below, "refs/fragments") || !strcmp(below, "refs/fragfs"))
 		return;
 	project = alloc_str(at->project);
-	if (is_new_dir)
+	if (is_new_dir && (!strcmp(below, "worktrees") || is_worktree(below)))
+		add_worktrees(w, project);
+	else if (is_new_dir)
 		add_below(w, project, below, 0);
 	w->sink.refs(project, e->mask & IN_DELETE, w->sink.arg);
 }

@@ -61,8 +61,8 @@ static void rounds_sizes_and_lifetimes_up(void **state)
 	char why[PROVIDER_WHY_MAX];
 
 	assert_int_equal(put(&b, &spec, why), 0);
-	assert_non_null(
-		strstr(b.data, "\"buildInfo\":{\"dockerfileContent\":\"FROM debian:12\\u000a\"}"));
+	assert_non_null(strstr(
+		b.data, "\"buildInfo\":{\"dockerfileContent\":\"FROM debian:12\\u000a\"}"));
 	assert_null(strstr(b.data, "\"snapshot\""));
 	assert_non_null(strstr(b.data, "\"cpu\":2,\"memory\":2,\"disk\":3"));
 	assert_non_null(strstr(b.data, "\"networkBlockAll\":false"));
