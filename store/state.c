@@ -71,6 +71,8 @@ static int open_tables(struct state *s)
 	if (!r)
 		r = mdb_dbi_open(txn, "work", MDB_CREATE, &s->work);
 	if (!r)
+		r = mdb_dbi_open(txn, "oplog", MDB_CREATE, &s->oplog);
+	if (!r)
 		r = check_version(s, txn);
 	return r ? r : mdb_txn_commit(TAKE(txn));
 }

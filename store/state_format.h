@@ -7,6 +7,10 @@
  *	meta      "version"         u32 STATE_VERSION
  *	meta      "op"              u64, the last operation id given
  *	meta      "work"            u64, the last work tree id given
+ *	meta      "oplog"           u64, the last undoable operation's id
+ *	oplog     project id u64,   version u8 (1), work tree id u64, name text, kind u8, phase u8, switches u8, time i64,
+ *	          operation id u64  before and after, each branch text, commit[20], tree[20]; ref text, from[20], to[20],
+ *	                            undoes u64, sandbox text, what text
  *	work      project id u64,   version u8 (1), name text, autocommit seconds u32, after exec u8,
  *	          work id u64       created i64 (nanoseconds); what it was made to show: tree[20], uid u32, gid u32
  *	sandbox   project id u64    version u8 (1), provider text, id text, epoch[16], phase u32,

@@ -11,7 +11,7 @@
 
 struct state {
 	MDB_env *env;
-	MDB_dbi meta, sandbox, op, work;
+	MDB_dbi meta, sandbox, op, work, oplog;
 };
 
 /* What one transaction does; LMDB's code, an outcome of state.h, or a fault that was said. It may run more than once. */

@@ -6,7 +6,7 @@
  *	commondir   "../.."
  *	gitdir      the path of the work tree's `.git` in the mount; told anew by each mount
  *	locked      so that `git worktree prune` never takes one that is not mounted
- *	index       store/git_index.h
+ *	index       store/worktree_index.h
  *	logs/HEAD   git's reflog; its last line is the commit that this work tree was last brought to, even when its
  *	            branch was moved by somebody else since
  *

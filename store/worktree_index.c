@@ -5,7 +5,7 @@
  * that a kill leaves is the same inode as one of the two, which none of git's ever is, and whoever comes next
  * may remove it.
  */
-#include "store/git_index.h"
+#include "store/worktree_index.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ struct cached {
 struct walk {
 	struct work *work;
 	struct project *project;
-	const struct git_index_spec *spec;
+	const struct worktree_index_spec *spec;
 	size_t conflict; /* the next one */
 	struct buf out;
 	uint32_t n;
@@ -102,7 +102,7 @@ static int put_conflicts(struct walk *k, const char *path, bool *is_one)
 {
 	*is_one = false;
 	while (k->conflict < k->spec->n_conflicts) {
-		const struct git_index_conflict *c = &k->spec->conflicts[k->conflict];
+		const struct worktree_index_conflict *c = &k->spec->conflicts[k->conflict];
 		int order = path ? strcmp(c->path, path) : -1;
 
 		if (order > 0)
@@ -328,7 +328,7 @@ static bool is_same_file(int dir, const char *a, const char *b)
 	       x.st_dev == y.st_dev;
 }
 
-void git_index_unlock(int admin_fd)
+void worktree_index_unlock(int admin_fd)
 {
 	if (is_same_file(admin_fd, lock_name, own_name) ||
 	    is_same_file(admin_fd, lock_name, "index"))
@@ -341,7 +341,7 @@ static int publish(int admin_fd, const struct buf *b)
 	CLEANUP(close_p) int fd = -1;
 	int r;
 
-	git_index_unlock(admin_fd);
+	worktree_index_unlock(admin_fd);
 	fd = openat(admin_fd, own_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return fail(-errno, "create an index");
@@ -349,14 +349,14 @@ static int publish(int admin_fd, const struct buf *b)
 	if (r)
 		fail(r, "write an index");
 	else if (linkat(admin_fd, own_name, admin_fd, lock_name, 0))
-		r = errno == EEXIST ? (int)GIT_INDEX_BUSY : fail(-errno, "lock the index");
+		r = errno == EEXIST ? (int)WORKTREE_INDEX_BUSY : fail(-errno, "lock the index");
 	else if (renameat(admin_fd, own_name, admin_fd, "index"))
 		r = fail(-errno, "replace the index");
-	git_index_unlock(admin_fd);
+	worktree_index_unlock(admin_fd);
 	return r;
 }
 
-int git_index_write(struct work *w, int admin_fd, const struct git_index_spec *spec)
+int worktree_index_write(struct work *w, int admin_fd, const struct worktree_index_spec *spec)
 {
 	CLEANUP(walk_deinit)
 	struct walk k = {.work = w, .project = work_project(w), .spec = spec};
@@ -376,7 +376,7 @@ static uint32_t get32(const unsigned char *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-int git_index_count_unmerged(const void *data, size_t len)
+int worktree_index_count_unmerged(const void *data, size_t len)
 {
 	const unsigned char *p = data, *end = p + len;
 	uint32_t version, n;
@@ -415,7 +415,7 @@ int git_index_count_unmerged(const void *data, size_t len)
 	return unmerged;
 }
 
-int git_index_unmerged(int admin_fd)
+int worktree_index_unmerged(int admin_fd)
 {
 	CLEANUP(buf_deinit) struct buf b;
 	int r;
@@ -424,6 +424,6 @@ int git_index_unmerged(int admin_fd)
 	r = io_slurp(admin_fd, "index", &b);
 	if (r)
 		return r == IO_MISSING ? 0 : r;
-	r = git_index_count_unmerged(b.data, b.len);
+	r = worktree_index_count_unmerged(b.data, b.len);
 	return r == -EINVAL ? fail(r, "read the index of a work tree, which is no index") : r;
 }

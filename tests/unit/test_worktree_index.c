@@ -1,5 +1,5 @@
-/* tests/unit/test_git_index.c - the index of a work tree, with git itself as its reader. */
-#include "store/git_index.h"
+/* tests/unit/test_worktree_index.c - the index of a work tree, with git itself as its reader. */
+#include "store/worktree_index.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -63,9 +63,9 @@ static int teardown(void **state)
 
 static void write_index(struct fixture *f)
 {
-	const struct git_index_spec spec = {.tree = &f->tree};
+	const struct worktree_index_spec spec = {.tree = &f->tree};
 
-	assert_int_equal(git_index_write(f->w, f->admin, &spec), 0);
+	assert_int_equal(worktree_index_write(f->w, f->admin, &spec), 0);
 }
 
 #define IN_LIVE "export GIT_DIR=$GIT_DIR/worktrees/live;"
@@ -121,11 +121,11 @@ static void a_file_that_was_written_to_is_looked_at(void **state)
 static void gits_lock_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
-	const struct git_index_spec spec = {.tree = &f->tree};
+	const struct worktree_index_spec spec = {.tree = &f->tree};
 
 	scratch_write(&f->r->s, "projects/demo.git/worktrees/live/index.lock", "git's");
-	assert_int_equal(git_index_write(f->w, f->admin, &spec), GIT_INDEX_BUSY);
-	git_index_unlock(f->admin);
+	assert_int_equal(worktree_index_write(f->w, f->admin, &spec), WORKTREE_INDEX_BUSY);
+	worktree_index_unlock(f->admin);
 	assert_string_equal(
 		scratch_read(&f->r->s, "projects/demo.git/worktrees/live/index.lock"), "git's");
 	assert_int_not_equal(faccessat(f->admin, "index", F_OK, 0), 0);
@@ -146,22 +146,22 @@ static void conflicts_are_unmerged_paths_to_git(void **state)
 {
 	struct fixture *f = *state;
 	const struct oid x = repo_oid(f->r, "git rev-parse HEAD:a/x");
-	const struct git_index_conflict conflicts[] = {
+	const struct worktree_index_conflict conflicts[] = {
 		{"a/gone", {MODE_FILE, 0, MODE_FILE}, {x, {{0}}, x}},
 		{"a/x", {MODE_FILE, MODE_FILE, MODE_FILE}, {x, x, x}},
 		{"zz", {0, MODE_FILE, MODE_FILE}, {{{0}}, x, x}},
 	};
-	const struct git_index_spec spec = {
+	const struct worktree_index_spec spec = {
 		.tree = &f->tree, .conflicts = conflicts, .n_conflicts = 3};
 
-	assert_int_equal(git_index_write(f->w, f->admin, &spec), 0);
+	assert_int_equal(worktree_index_write(f->w, f->admin, &spec), 0);
 	assert_string_equal(
 		repo_sh(f->r, IN_LIVE "git ls-files -u | cut -d' ' -f3 | tr '\\t\\n' ' ;'"),
 		"1 a/gone;3 a/gone;1 a/x;2 a/x;3 a/x;2 zz;3 zz;");
-	assert_int_equal(git_index_unmerged(f->admin), 7);
+	assert_int_equal(worktree_index_unmerged(f->admin), 7);
 	repo_sh(f->r,
 		IN_LIVE "git fsck; git update-index --index-version 4; git ls-files -u >&2");
-	assert_int_equal(git_index_unmerged(f->admin), 7);
+	assert_int_equal(worktree_index_unmerged(f->admin), 7);
 }
 
 int main(void)

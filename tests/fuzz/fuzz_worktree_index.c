@@ -2,13 +2,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "store/git_index.h"
+#include "store/worktree_index.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int n = git_index_count_unmerged(data, size);
+	int n = worktree_index_count_unmerged(data, size);
 
 	if (n > 0 && (size_t)n > size / 62)
 		abort();
