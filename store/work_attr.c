@@ -123,9 +123,9 @@ static int set_native_times(struct work *w, const struct work_node *n, const str
 		t[0] = work_timespec(r->atime);
 	if (set & (WORK_SET_MTIME | WORK_SET_MTIME_NOW))
 		t[1] = work_timespec(r->mtime);
-	e = work_fd_get(w, n->r.ino, &d);
+	e = work_fd_get(w, n->r.ino, false, &d);
 	if (e)
-		return e;
+		return e == -ENOENT ? 0 : e;
 	if (futimens(work_fd_of(d), t))
 		e = fail(-errno, "set times of an inode of work tree '%s'", w->info.name);
 	work_fd_put(w, d);
@@ -198,7 +198,7 @@ static int set_size(struct work *w, struct work_node *n, uint64_t size)
 	if (r)
 		return r;
 	pthread_mutex_unlock(&w->lock);
-	r = work_fd_get(w, n->r.ino, &d);
+	r = work_fd_get(w, n->r.ino, true, &d);
 	if (!r && ftruncate(work_fd_of(d), (off_t)size))
 		r = errno == EFBIG || errno == EINVAL
 			    ? EFBIG

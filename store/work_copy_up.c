@@ -68,7 +68,7 @@ static int copy_blob(struct work *w, const struct oid *oid, int to, uint64_t kee
 static int copy(struct work *w, const struct work_rec *was, uint64_t keep)
 {
 	struct work_fd *d = NULL;
-	int r = work_fd_get(w, was->ino, &d);
+	int r = work_fd_get(w, was->ino, true, &d);
 
 	if (r)
 		return r;

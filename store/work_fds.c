@@ -104,14 +104,15 @@ void work_native_path(uint64_t ino, char ret[WORK_NATIVE_PATH])
 	(void)snprintf(ret, WORK_NATIVE_PATH, "%02x/%" PRIx64, (unsigned)(ino & 0xff), ino);
 }
 
-static int open_native(const struct work *w, uint64_t ino)
+static int open_native(const struct work *w, uint64_t ino, bool make)
 {
 	char path[WORK_NATIVE_PATH];
 	int fd;
 
 	work_native_path(ino, path);
-	fd = openat(w->files_fd, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 || errno != ENOENT)
+	fd = openat(w->files_fd, path, O_RDWR | (make ? O_CREAT : 0) | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	if (fd >= 0 || errno != ENOENT || !make)
 		return fd < 0 ? -errno : fd;
 	path[2] = '\0';
 	if (mkdirat(w->files_fd, path, 0700) && errno != EEXIST)
@@ -130,7 +131,7 @@ static struct work_fd *find(const struct work_fds *f, uint64_t ino)
 	return d;
 }
 
-int work_fd_get(struct work *w, uint64_t ino, struct work_fd **ret)
+int work_fd_get(struct work *w, uint64_t ino, bool make, struct work_fd **ret)
 {
 	struct work_fds *f = w->fds;
 	struct work_fd *d;
@@ -147,8 +148,10 @@ int work_fd_get(struct work *w, uint64_t ino, struct work_fd **ret)
 	if (f->n >= WORK_FDS)
 		(void)close_oldest(f);
 	do {
-		fd = open_native(w, ino);
+		fd = open_native(w, ino, make);
 	} while ((fd == -EMFILE || fd == -ENFILE) && close_oldest(f));
+	if (fd == -ENOENT && !make)
+		return fd;
 	if (fd < 0)
 		return fail(fd, "open the bytes of inode %" PRIx64 " of work tree '%s'", ino,
 			    w->info.name);

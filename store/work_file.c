@@ -138,10 +138,10 @@ static int lend_native(struct work *w, uint64_t ino, uint64_t off, size_t len,
 {
 	struct work_fd *d = NULL;
 	struct stat st;
-	int r = work_fd_get(w, ino, &d);
+	int r = work_fd_get(w, ino, false, &d);
 
 	if (r)
-		return r;
+		return r == -ENOENT ? 0 : r;
 	if (fstat(work_fd_of(d), &st))
 		r = fail(-errno, "read a file of work tree '%s'", w->info.name);
 	if (r || off >= (uint64_t)st.st_size) {
@@ -266,7 +266,7 @@ static int write_from(struct work *w, uint64_t ino, uint64_t off, struct source 
 	pthread_mutex_unlock(&w->lock);
 	if (r)
 		return r;
-	r = work_fd_get(w, ino, &d);
+	r = work_fd_get(w, ino, true, &d);
 	if (!r)
 		r = write_all(w, work_fd_of(d), s, off, len, done);
 	work_fd_put(w, d);
@@ -301,10 +301,10 @@ static int sync_native(struct work *w, uint64_t ino, bool data_only, bool name_t
 {
 	char shard[WORK_NATIVE_PATH];
 	struct work_fd *d = NULL;
-	int r = work_fd_get(w, ino, &d);
+	int r = work_fd_get(w, ino, false, &d);
 
 	if (r)
-		return r;
+		return r == -ENOENT ? 0 : r;
 	if (data_only ? fdatasync(work_fd_of(d)) : fsync(work_fd_of(d)))
 		r = fail(-errno, "sync a file of work tree '%s'", w->info.name);
 	work_fd_put(w, d);

@@ -87,8 +87,10 @@ int work_log_append(struct work *w)
 	}
 	w->log.len += b->len;
 	w->log.seq++;
-	if (b->cap > CHUNK)
+	if (b->cap > CHUNK) {
 		buf_deinit(b);
+		buf_init(b, FRAME_MAX);
+	}
 	return 0;
 }
 

@@ -270,8 +270,9 @@ int work_attr_of(struct work *w, struct work_node *n, struct work_attr *ret);
 struct work_fd;
 struct work_fds *work_fds_new(void);
 void work_fds_free(struct work_fds *f);
-/* A descriptor of the native file, made when it is missing; give it back with work_fd_put(). 0 or a fault. */
-int work_fd_get(struct work *w, uint64_t ino, struct work_fd **ret);
+/* A descriptor of the native file; give it back with work_fd_put(). A missing one is made, or is -ENOENT, silent: a file that
+ * was created and never written to has none. 0 or a fault. */
+int work_fd_get(struct work *w, uint64_t ino, bool make, struct work_fd **ret);
 int work_fd_of(const struct work_fd *f);
 void work_fd_put(struct work *w, struct work_fd *f);
 /* Closes it if nobody uses it. */

@@ -24,7 +24,7 @@ static int enter(struct work *w, uint64_t ino, struct work_node **n, struct work
 	pthread_mutex_unlock(&w->lock);
 	if (r)
 		return r;
-	r = work_fd_get(w, ino, d);
+	r = work_fd_get(w, ino, true, d);
 	if (r) {
 		pthread_mutex_lock(&w->lock);
 		work_write_end(w, *n);
@@ -100,7 +100,7 @@ int work_seek(struct work *w, uint64_t ino, uint64_t off, int whence, uint64_t *
 	*ret = whence == SEEK_DATA ? off : at.size;
 	if (!is_native)
 		return 0;
-	r = work_fd_get(w, ino, &d);
+	r = work_fd_get(w, ino, false, &d);
 	if (r)
 		return r;
 	/* The position is nobody's: all other calls bring their own. */

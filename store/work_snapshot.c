@@ -33,7 +33,7 @@ static int read_native(struct work *w, uint64_t ino, size_t size, char **ret)
 	CLEANUP(free_p) char *data = malloc(size + 1);
 	struct work_fd *d = NULL;
 	size_t at = 0;
-	int r = data ? work_fd_get(w, ino, &d) : -ENOMEM;
+	int r = data ? work_fd_get(w, ino, false, &d) : -ENOMEM;
 
 	if (r)
 		return r == -ENOMEM ? fail(r, "read a file of %zu bytes", size) : r;

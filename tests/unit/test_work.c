@@ -411,6 +411,39 @@ static void is_found_by_name(void **state)
 	assert_int_equal(work_find(f->repo->p, "live", &info), 0);
 }
 
+static void an_empty_file_keeps_its_times(void **state)
+{
+	struct work_fixture *f = *state;
+	struct work_attr at, to = {.mtime = {7, 9}};
+
+	assert_int_equal(work_create_file(f->w, WORK_ROOT_INO, "new", 0644, &me, &at), 0);
+	assert_int_equal(work_setattr(f->w, at.ino, &to, WORK_SET_MTIME, NULL), 0);
+	work_release(f->w, at.ino, 1);
+	work_fixture_kill(f);
+	work_fixture_reopen(f);
+	assert_string_equal(fx_read(f, "new"), "");
+	assert_int_equal(work_fsync(f->w, fx_lookup(f, "new"), false), 0);
+	assert_int_equal(fx_stat(f, "new").mtime.tv_sec, 7);
+}
+
+static void goes_on_after_a_record_of_a_megabyte(void **state)
+{
+	struct work_fixture *f = *state;
+	struct oid big =
+		fx_tree(f, "for i in $(seq 9000); do echo $i >a-rather-long-file-name-that-"
+			   "fills-the-log-with-a-hundred-bytes-or-more-for-each-file-$i;"
+			   "done");
+	const struct oid none = {{0}};
+
+	assert_int_equal(work_switch(f->w, &none, NULL, NULL, NULL), 0);
+	assert_int_equal(work_switch(f->w, &big, NULL, NULL, NULL), 0);
+	(void)fx_create(f, "x", "1");
+	assert_string_equal(fx_read(f, "x"), "1");
+	work_fixture_kill(f);
+	work_fixture_reopen(f);
+	assert_string_equal(fx_read(f, "x"), "1");
+}
+
 #define CLAIM(fn) cmocka_unit_test_setup_teardown(fn, work_fixture_setup, work_fixture_teardown)
 
 int main(void)
@@ -434,6 +467,8 @@ int main(void)
 		CLAIM(removes_native_files_nothing_needs),
 		CLAIM(lists_each_name_once_while_others_go),
 		CLAIM(tells_what_changed_since),
+		CLAIM(an_empty_file_keeps_its_times),
+		CLAIM(goes_on_after_a_record_of_a_megabyte),
 		CLAIM(is_found_by_name),
 	};
 
