@@ -49,7 +49,7 @@ static void give(struct talk *t, const void *data, size_t len)
 		t->deaf = true;
 		r = t->unheard.len ? 0 : buf_add(&t->unheard, data, len);
 	} else if (r && !to->on_write) {
-		local_op_finish(&t->op, PROVIDER_REFUSED, "the file is larger than %zu bytes",
+		local_op_finish(&t->op, r, "the file is larger than %zu bytes",
 				to->into->limit);
 		return;
 	} else if (data == t->unheard.data) {

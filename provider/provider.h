@@ -11,10 +11,9 @@
  * state and no thread: one thread may drive thousands of sandboxes of several providers.
  * provider_run() is the loop for callers that want to wait.
  *
- * Memory. Strings and lists of a verb's arguments are borrowed for the duration of the verb's call; structs
- * that are filled or called back through (`ret`, exec, page, sink, file) stay the caller's and alive until `done`.
- * Callbacks come on the polling thread, from inside provider_poll(), and may start and cancel calls. Lists of words end
- * with NULL; a NULL list is an empty one.
+ * Memory. Everything a verb is given stays the caller's and alive until `done`; a verb that ends at once keeps
+ * nothing. Callbacks come on the polling thread, from inside provider_poll(), and may start and cancel calls. Lists
+ * of words end with NULL; a NULL list is an empty one.
  *
  * Ids are the provider's, printable, at most PROVIDER_ID_MAX - 1 bytes. Credentials are never in an id, an
  * error or a log line. What a vendor or a sandbox says is foreign: bounded, and never taken to be well-formed.
@@ -232,7 +231,7 @@ struct provider_file {
 struct provider_sink {
 	const char *path; /* absolute in the sandbox */
 	/* As it comes: 0, -EAGAIN (nothing taken; the same bytes come again after provider_more()), or a fault that becomes
-	 * the call's result. NULL: to the end of `into`. */
+	 * the call's result. NULL: to the end of `into`, whose ceiling makes -E2BIG. */
 	int (*on_write)(struct provider_call *c, const void *data, size_t len);
 	struct buf *into;
 	mode_t mode; /* set before `done`; 0: not known */

@@ -280,7 +280,9 @@ static void sees_the_environment_it_was_given_and_no_other(void **state)
 static int put(struct provider *p, void *arg, struct provider_call *c)
 {
 	struct fixture *f = arg;
-	const struct provider_file file = {
+	static struct provider_file file;
+
+	file = (struct provider_file){
 		.path = "/home/sb/app/deep/er/file",
 		.data = f->out.data,
 		.len = f->out.len,
