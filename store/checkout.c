@@ -229,7 +229,8 @@ int checkout_follow(struct work *w, work_moved_fn moved, void *arg)
 	t.op.before.commit = t.stood;
 	t.op.after.commit = t.head.commit;
 	set_branch(t.op.after.branch, t.head.branch);
-	(void)snprintf(t.op.what, sizeof(t.op.what), "follow %.180s", short_name(t.head.branch));
+	(void)snprintf(t.op.what, sizeof(t.op.what), "follow %.180s",
+		       short_name(t.head.branch));
 	r = worktree_run(&t, moved, arg);
 	return r == WORKTREE_GONE ? (int)WORKTREE_NOTHING : r;
 }

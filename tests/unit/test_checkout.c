@@ -12,7 +12,7 @@
 
 #include "store/commit_work.h"
 #include "store/fragment.h"
-#include "store/session.h"
+#include "store/work_session.h"
 #include "store/worktree_git.h"
 #include "tests/worked.h"
 
@@ -274,32 +274,32 @@ static void git_finds_nothing_to_complain_about_after_each(void **state)
 static void a_session_is_a_branch_and_a_work_tree(void **state)
 {
 	struct worked *f = *state;
-	const struct session_spec spec = {.name = "agent"};
+	const struct work_session_spec spec = {.name = "agent"};
 	struct work_info info;
 	struct project_head h;
 	struct work *w;
 
 	go(f, "refs/heads/main", &f->main);
-	assert_int_equal(session_create(f->r->p, &spec, &info), 0);
-	assert_int_equal(session_create(f->r->p, &spec, &info), WORK_EXISTS);
+	assert_int_equal(work_session_create(f->r->p, &spec, &info), 0);
+	assert_int_equal(work_session_create(f->r->p, &spec, &info), WORK_EXISTS);
 	assert_int_equal(worktree_git_head(f->r->p, "agent", &h), 0);
 	assert_string_equal(h.branch, "refs/heads/agent");
 	assert_int_equal(work_open(f->r->p, &info, &w), 0);
 	assert_string_equal(worked_read(w, "a"), "one\n");
 	worked_write(w, "a", "by the agent\n");
-	assert_int_equal(session_remove(f->r->p, "agent", w), 0);
+	assert_int_equal(work_session_remove(f->r->p, "agent", w), 0);
 	assert_int_equal(work_find(f->r->p, "agent", &info), WORK_MISSING);
 	assert_string_equal(repo_sh(f->r, "git for-each-ref --format='%(refname)' refs/fragfs |"
 					  "while read r; do git show $r:a; done | sort -u"),
 			    "by the agent");
-	assert_int_equal(session_create(f->r->p, &spec, &info), 0);
+	assert_int_equal(work_session_create(f->r->p, &spec, &info), 0);
 }
 
 static void live_cannot_be_removed(void **state)
 {
 	struct worked *f = *state;
 
-	assert_int_equal(session_remove(f->r->p, "live", NULL), WORK_BAD_NAME);
+	assert_int_equal(work_session_remove(f->r->p, "live", NULL), WORK_BAD_NAME);
 }
 
 static void pruning_lets_old_snapshots_go(void **state)

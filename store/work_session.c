@@ -1,7 +1,7 @@
 /* Making one writes a ref, an admin directory and a record, in that order: what shows it to people is the record, so what a kill
  * leaves is a branch, or a directory that the next one of that name takes over.
  */
-#include "store/session.h"
+#include "store/work_session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +54,8 @@ static int note(struct project *p, const struct work_info *info, const struct op
 	return oplog_begin(project_store(p), &op);
 }
 
-int session_create(struct project *p, const struct session_spec *spec, struct work_info *ret)
+int work_session_create(struct project *p, const struct work_session_spec *spec,
+			struct work_info *ret)
 {
 	CLEANUP(free_p) char *own = alloc_fmt("refs/heads/%s", spec->name);
 	const char *branch = spec->branch ? spec->branch : own;
@@ -106,7 +107,7 @@ static int last_look(struct work *w, struct oplog_side *ret)
 	return worktree_run(&t, NULL, NULL);
 }
 
-int session_remove(struct project *p, const char *name, struct work *w)
+int work_session_remove(struct project *p, const char *name, struct work *w)
 {
 	struct oplog_side side = {0};
 	struct work_info info;
