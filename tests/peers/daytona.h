@@ -87,8 +87,15 @@ void toolbox_session_exec(struct request *r);
 void toolbox_command_get(struct request *r);
 void toolbox_command_logs(struct request *r);
 void toolbox_command_input(struct request *r);
-/* Ends them all; of a guest's `sessions`. */
-void toolbox_sessions_free(void *sessions);
+
+/* Of toolbox_pty.c */
+void toolbox_pty_create(struct request *r);
+void toolbox_pty_create_connect(struct request *r);
+void toolbox_pty_connect(struct request *r);
+void toolbox_pty_get(struct request *r);
+void toolbox_pty_list(struct request *r);
+void toolbox_pty_delete(struct request *r);
+void toolbox_pty_resize(struct request *r);
 
 /* Of toolbox_git.c */
 void toolbox_git_clone(struct request *r);

@@ -12,8 +12,8 @@
 void e2b_error(struct request *r, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define E2B_ENVD_VERSION     "0.6.13"
-#define E2B_OLD_ENVD_VERSION "0.4.0"
+/* What the daemons say they are. */
+const char *e2b_envd_version(const struct peer *p);
 
 /* Wakes a paused one that wakes on traffic. True when it runs. */
 bool e2b_wake(struct guest *g);
@@ -22,4 +22,4 @@ bool e2b_wake(struct guest *g);
 void e2b_list(struct request *r);
 void e2b_list_v1(struct request *r);
 /* The fields that a listed sandbox and a single one have in common. */
-void e2b_describe(struct json_out *o, struct guest *g);
+void e2b_describe(struct json_out *o, const struct peer *p, struct guest *g);

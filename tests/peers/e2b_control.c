@@ -39,7 +39,12 @@ static void missing_sandbox(struct request *r)
 		  r->args[0]);
 }
 
-static void put_sandbox(struct json_out *o, struct guest *g)
+const char *e2b_envd_version(const struct peer *p)
+{
+	return peer_has(p, QUIRK_E2B_OLD_ENVD) ? "0.4.0" : "0.6.13";
+}
+
+static void put_sandbox(struct json_out *o, const struct peer *p, struct guest *g)
 {
 	const char *template = "base";
 
@@ -47,7 +52,7 @@ static void put_sandbox(struct json_out *o, struct guest *g)
 	json_str_field(o, "templateID", template);
 	json_str_field(o, "sandboxID", g->id);
 	json_str_field(o, "clientID", "6532622b");
-	json_str_field(o, "envdVersion", E2B_ENVD_VERSION);
+	json_str_field(o, "envdVersion", e2b_envd_version(p));
 	json_str_field(o, "envdAccessToken", g->token);
 	json_str_field(o, "trafficAccessToken", g->private_traffic ? g->traffic_token : NULL);
 	json_str_field(o, "domain", NULL);
@@ -58,7 +63,7 @@ static void send_sandbox(struct request *r, struct guest *g, unsigned status)
 	struct answer a;
 
 	answer_begin(&a, '{');
-	put_sandbox(&a.out, g);
+	put_sandbox(&a.out, r->peer, g);
 	answer_send(r, &a, '}', status);
 }
 
@@ -236,7 +241,7 @@ static void get(struct request *r)
 	if (!g)
 		return;
 	answer_begin(&a, '{');
-	e2b_describe(&a.out, g);
+	e2b_describe(&a.out, r->peer, g);
 	json_str_field(&a.out, "envdAccessToken", g->token);
 	json_str_field(&a.out, "domain", NULL);
 	json_key_out(&a.out, "lifecycle");

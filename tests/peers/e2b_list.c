@@ -17,7 +17,7 @@
 
 enum { PAGE_MAX = 100, FILTER_MAX = 16 };
 
-void e2b_describe(struct json_out *o, struct guest *g)
+void e2b_describe(struct json_out *o, const struct peer *p, struct guest *g)
 {
 	const struct json *metadata = NULL;
 	const char *template = "base";
@@ -39,7 +39,7 @@ void e2b_describe(struct json_out *o, struct guest *g)
 	json_int_field(o, "diskSizeMB", 1024);
 	answer_map(o, "metadata", metadata);
 	json_str_field(o, "state", guest_state(g) == GUEST_RUNNING ? "running" : "paused");
-	json_str_field(o, "envdVersion", E2B_ENVD_VERSION);
+	json_str_field(o, "envdVersion", e2b_envd_version(p));
 }
 
 static int hex(char c)
@@ -118,6 +118,7 @@ static bool has_state(struct guest *g, const char *states)
 }
 
 struct page {
+	const struct peer *peer;
 	struct filter filter;
 	const char *states;
 	uint64_t before; /* serials below this */
@@ -139,7 +140,7 @@ static size_t put_page(struct json_out *o, struct guest **all, size_t n, const s
 			return put;
 		}
 		json_begin(o, '{');
-		e2b_describe(o, all[i]);
+		e2b_describe(o, p->peer, all[i]);
 		json_end(o, '}');
 		put++;
 	}
@@ -175,7 +176,8 @@ void e2b_list(struct request *r)
 {
 	const char *token = request_query(r, "nextToken");
 	int64_t limit = request_query_int(r, "limit", PAGE_MAX);
-	struct page p = {.states = request_query(r, "state"), .before = UINT64_MAX};
+	struct page p = {
+		.peer = r->peer, .states = request_query(r, "state"), .before = UINT64_MAX};
 	char *end = NULL;
 
 	if (token && *token) {
@@ -199,7 +201,8 @@ void e2b_list(struct request *r)
 
 void e2b_list_v1(struct request *r)
 {
-	struct page p = {.states = "running", .before = UINT64_MAX, .limit = SIZE_MAX};
+	struct page p = {
+		.peer = r->peer, .states = "running", .before = UINT64_MAX, .limit = SIZE_MAX};
 
 	if (read_filter(&p.filter, request_query(r, "metadata")))
 		send_page(r, &p);

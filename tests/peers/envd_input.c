@@ -153,17 +153,10 @@ void envd_close_stdin(struct request *r)
 	run_unref(run);
 }
 
-/* A terminal's size is set by stty(1) on the terminal of the process, which /proc names. */
 void envd_update(struct request *r)
 {
-	static const char text[] =
-		"for p in \"$1\" $(cat /proc/\"$1\"/task/*/children); do "
-		"t=$(readlink /proc/$p/fd/0); case $t in /dev/pts/*) "
-		"exec stty -F \"$t\" rows \"$2\" cols \"$3\";; esac; done; exit 1";
 	const struct json *doc, *pty = NULL, *size = NULL;
 	struct run *run = running(r, &doc);
-	char words[3][24];
-	const char *const args[] = {words[0], words[1], words[2], NULL};
 	int64_t rows = 24, cols = 80;
 
 	if (!run)
@@ -172,11 +165,8 @@ void envd_update(struct request *r)
 		(void)json_get_int(size, "rows", &rows);
 		(void)json_get_int(size, "cols", &cols);
 	}
-	(void)snprintf(words[0], sizeof(words[0]), "%u", run_pid(run));
-	(void)snprintf(words[1], sizeof(words[1]), "%d", (int)rows);
-	(void)snprintf(words[2], sizeof(words[2]), "%d", (int)cols);
 	if (!run_is_terminal(run) ||
-	    script_run(r->guest, &(struct script){.text = text, .args = args}))
+	    script_resize(r->guest, run_pid(run), (int)rows, (int)cols))
 		connect_error(r, "internal", "error resizing tty");
 	else
 		done(r);

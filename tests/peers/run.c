@@ -581,6 +581,11 @@ static int take_locked(struct listener *l, struct piece *ret)
 	return 0;
 }
 
+int run_listener_fd(const struct listener *l)
+{
+	return l->event;
+}
+
 bool run_has_next(struct listener *l)
 {
 	bool has;

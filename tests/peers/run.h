@@ -80,5 +80,7 @@ struct piece {
 /* The next piece, waiting at most `timeout_ms` (-1: for ever) and only while the client at `sock` (-1: none) is
  * there. 0, LISTEN_END behind the last piece of a process that ended, LISTEN_NOTHING, or -EPIPE. */
 int run_next(struct listener *l, int timeout_ms, int sock, struct piece *ret);
+/* Polls readable when there may be a next piece, or the end. */
+int run_listener_fd(const struct listener *l);
 /* Is one there, or the end? */
 bool run_has_next(struct listener *l);

@@ -5,6 +5,7 @@
 #include "tests/peers/script.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "provider/provider.h"
@@ -84,4 +85,19 @@ int script_quote(struct buf *b, const char *s)
 	for (; !r && *s; s++)
 		r = *s == '\'' ? buf_str(b, "'\\''") : buf_add(b, s, 1);
 	return r ? r : buf_str(b, "'");
+}
+
+int script_resize(struct guest *g, uint32_t pid, int rows, int cols)
+{
+	static const char text[] =
+		"for p in \"$1\" $(cat /proc/\"$1\"/task/*/children); do "
+		"t=$(readlink /proc/$p/fd/0); case $t in /dev/pts/*) "
+		"exec stty -F \"$t\" rows \"$2\" cols \"$3\";; esac; done; exit 1";
+	char words[3][24];
+	const char *const args[] = {words[0], words[1], words[2], NULL};
+
+	(void)snprintf(words[0], sizeof(words[0]), "%u", pid);
+	(void)snprintf(words[1], sizeof(words[1]), "%d", rows);
+	(void)snprintf(words[2], sizeof(words[2]), "%d", cols);
+	return script_run(g, &(struct script){.text = text, .args = args});
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 
@@ -36,3 +37,7 @@ const char *script_words(struct buf *err);
 
 /* Appends `s` quoted for a shell. */
 int script_quote(struct buf *b, const char *s);
+
+/* Sets the size of the terminal that the process has made for its child (script(1) does): by stty(1) on the terminal that
+ * /proc names. As script_run(). */
+int script_resize(struct guest *g, uint32_t pid, int rows, int cols);

@@ -172,6 +172,26 @@ claim('follows the log of a command while it runs, and gives it input', async ()
 	await box.process.deleteSession('live')
 })
 
+claim('gives a terminal that can be typed into and resized', async () => {
+	let shown = ''
+	const pty = await box.process.createPty({
+		id: 'term',
+		cols: 90,
+		rows: 30,
+		envs: { WORD: 'kept' },
+		onData: (data) => (shown += new TextDecoder().decode(data)),
+	})
+	await pty.sendInput('echo size: $(stty size) $WORD\n')
+	await eventually(() => shown.includes('size: 30 90 kept'))
+	await pty.resize(100, 40)
+	await pty.sendInput('echo size: $(stty size)\n')
+	await eventually(() => shown.includes('size: 40 100'))
+	assert.ok((await box.process.listPtySessions()).some((p) => p.id === 'term'))
+	await pty.sendInput('exit 3\n')
+	assert.equal((await pty.wait()).exitCode, 3)
+	await assert.rejects(box.process.getPtySessionInfo('term'), DaytonaNotFoundError)
+})
+
 claim('shows what a program serves on a port to those who have the token', async () => {
 	await box.fs.uploadFile(Buffer.from('<h1>hi</h1>'), 'site/index.html')
 	await box.process.createSession('web')
