@@ -175,8 +175,13 @@ void wrapped_again(struct wrapped *k)
 {
 	int r = wrapped_forward(k);
 
-	if (!r)
+	if (!r) {
+		if (k->feed_ended)
+			(void)provider_exec_feed_end(k->to, &k->inner);
+		if (k->wants_room && k->q.exec->on_room)
+			k->q.exec->on_room(k->outer);
 		return;
+	}
 	if (k->w->ops->ended)
 		k->w->ops->ended(k, r);
 	else
@@ -418,19 +423,29 @@ static struct wrapped *running(struct provider_call *c)
 static ssize_t wrap_exec_feed(struct provider *p, struct provider_call *c, const void *data,
 			      size_t len)
 {
-	struct wrapped *k = running(c);
-	ssize_t n = k ? provider_exec_feed(k->to, &k->inner, data, len) : -EPIPE;
+	struct wrapped *k = c->impl;
+	ssize_t n;
 
-	if (n > 0)
+	if (!k)
+		return -EPIPE;
+	/* While it waits to be tried again, so does its input. */
+	n = k->under_way ? provider_exec_feed(k->to, &k->inner, data, len) : -EAGAIN;
+	k->wants_room = n == -EAGAIN;
+	if (n > 0) {
 		k->bytes_in += (uint64_t)n;
+		k->shown++;
+	}
 	return n;
 }
 
 static int wrap_exec_feed_end(struct provider *p, struct provider_call *c)
 {
-	struct wrapped *k = running(c);
+	struct wrapped *k = c->impl;
 
-	return k ? provider_exec_feed_end(k->to, &k->inner) : 0;
+	if (!k)
+		return 0;
+	k->feed_ended = true;
+	return k->under_way ? provider_exec_feed_end(k->to, &k->inner) : 0;
 }
 
 static int wrap_exec_signal(struct provider *p, struct provider_call *c, int signal)

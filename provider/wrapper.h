@@ -45,9 +45,9 @@ struct wrapped {
 	struct provider_call inner;
 	struct provider *to; /* where it went last; begin() may choose another one of `next` */
 	bool under_way;      /* `to` has it */
-	bool over;
-	int64_t began; /* of the wrapper's clock */
-	int64_t due;   /* when `then` is called; INT64_MAX: never */
+	bool wants_room, feed_ended; /* of an exec that is fed */
+	int64_t began;               /* of the wrapper's clock */
+	int64_t due;                 /* when `then` is called; INT64_MAX: never */
 	void (*then)(struct wrapped *k);
 	uint64_t bytes_in, bytes_out; /* what callbacks carried: to the sandbox, from it */
 	uint32_t

@@ -1,0 +1,73 @@
+/* tests/provider/subjects.c - how each provider is made for the suite.
+ */
+#include "tests/provider/conform.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "provider/fault.h"
+#include "provider/metered.h"
+#include "provider/retry.h"
+
+static const char *make_memory(struct conform *c)
+{
+	c->p = provider_memory_new(clock_system());
+	c->dir = "/project";
+	return NULL;
+}
+
+static const char *make_local(struct conform *c)
+{
+	const struct provider_local_config config = {
+		.dir = c->s.path, .agent = c->agent, .self = c->frag};
+
+	assert_int_equal(provider_local_new(&config, &c->p), 0);
+	c->dir = "/home/sb";
+	c->spec.max_processes = 200;
+	return NULL;
+}
+
+/* All that the product puts in front of a hosted provider. */
+static const char *make_wrapped(struct conform *c)
+{
+	static struct provider_stats stats;
+	const char *why = make_local(c);
+
+	c->p = provider_retry_new(c->p, &(struct retry_config){.seed = 1});
+	c->p = provider_metered_new(c->p, &stats, NULL);
+	return why;
+}
+
+/* A network that loses nothing but is slow, out of order, busy and away now and then; what retry makes of it must
+ * look like a good one. */
+static const char *make_rough(struct conform *c)
+{
+	const char *why = make_local(c);
+
+	c->p = provider_fault_new(c->p, &(struct fault_config){.seed = 42,
+							       .offline = 60,
+							       .busy = 60,
+							       .delay = 100,
+							       .reorder = 50,
+							       .duplicate = 50});
+	c->p = provider_retry_new(c->p, &(struct retry_config){.seed = 2,
+							       .tries = 12,
+							       .base_ms = 1,
+							       .cap_ms = 20,
+							       .budget = 1000,
+							       .breaker_failures = 1000});
+	return why;
+}
+
+const struct subject subjects[] = {
+	{"memory", make_memory, NULL},
+	{"local", make_local, NULL},
+	{"wrapped", make_wrapped, NULL},
+	{"rough", make_rough, NULL},
+	{NULL, NULL, NULL},
+};
