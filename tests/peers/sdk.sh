@@ -28,8 +28,10 @@ mkdir -p "$install"
 	fi
 ) 9>"$install/lock" || skip "the clients cannot be installed: $(tail -n 1 "$install/log" | cut -c 1-200)"
 
-# Modules are looked for beside the script that imports them.
-cp "$here"/sdk/*.mjs "$install/"
+# Modules are looked for beside the script that imports them and in the directories above.
+scripts=$install/run-$$
+mkdir -p "$scripts"
+cp "$here"/sdk/*.mjs "$scripts/"
 
 tmp=$(mktemp -d)
 mkfifo "$tmp/in" "$tmp/out"
@@ -37,19 +39,19 @@ mkfifo "$tmp/in" "$tmp/out"
 server=$!
 exec 8>"$tmp/in"
 read -r url <"$tmp/out" || url=
-trap 'exec 8>&-; wait $server || true; rm -rf "$tmp"' EXIT
+trap 'exec 8>&-; wait $server || true; rm -rf "$tmp" "$scripts"' EXIT
 [ -n "$url" ] || { echo "Bail out! the server did not start"; exit 1; }
 
 env -u E2B_DEBUG -u E2B_DOMAIN -u DAYTONA_JWT_TOKEN HOME="$tmp" PEER_URL="$url" \
 	E2B_API_URL="$url" E2B_SANDBOX_URL="$url" \
 	E2B_API_KEY=e2b_00112233445566778899aabbccddeeff00112233 \
 	DAYTONA_API_URL="$url/api" DAYTONA_API_KEY=dtn_00112233445566778899aabbccddeeff \
-	node "$install/$script" 8>&- && status=0 || status=$?
+	node "$scripts/$script" 8>&- && status=0 || status=$?
 
 exec 8>&-
 wait $server || { echo "not ok - the server ended well # it ended with $?"; status=1; }
 trap - EXIT
 left=$(ls "$tmp/boxes")
 [ -z "$left" ] || { echo "not ok - nothing is left behind # $left"; status=1; }
-rm -rf "$tmp"
+rm -rf "$tmp" "$scripts"
 exit $status
