@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 #include "fs/dates.h"
 #include "fs/ident.h"
-#include "fs/live.h"
 #include "fs/refdirs.h"
 #include "store/project.h"
 
@@ -39,7 +38,7 @@ struct app {
 	/* with locks of their own */
 	struct dates dates;
 	struct refdirs refdirs;
-	struct live live;
+	pthread_mutex_t live_lock; /* held while `live` is brought to where HEAD is */
 };
 
 struct apps;
@@ -94,4 +93,5 @@ enum app_sort {
 	SORT_REVIEW,
 	SORT_POINTER,
 	SORT_COMMIT,
+	SORT_WORK, /* an inode of a work tree, whose number is the scope */
 };

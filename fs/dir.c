@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "fs/dirbuf.h"
 #include "fs/door.h"
-#include "fs/live.h"
+#include "fs/work_place.h"
 
 enum { DOTS = 2 };
 
@@ -52,31 +52,58 @@ bool dirbuf_add(struct dirbuf *d, const char *name, uint64_t ino, uint32_t mode,
 	return true;
 }
 
-bool dirbuf_add_node(struct dirbuf *d, const char *name, struct node *want, double ttl,
-		     uint64_t cookie)
+bool dirbuf_fits(const struct dirbuf *d, const char *name)
 {
-	size_t left = d->size - d->len;
-	size_t need = fuse_add_direntry_plus(d->req, NULL, 0, name, NULL, 0);
-	struct fuse_entry_param e;
-	struct node *n;
+	size_t need = d->plus ? fuse_add_direntry_plus(d->req, NULL, 0, name, NULL, 0)
+			      : fuse_add_direntry(d->req, NULL, 0, name, NULL, 0);
 
-	if (need > left)
+	return need <= d->size - d->len;
+}
+
+bool dirbuf_add_known(struct dirbuf *d, const char *name, struct node *n, const struct stat *st,
+		      double ttl, uint64_t cookie)
+{
+	struct fuse_entry_param e = {
+		.ino = n->id, .attr = *st, .attr_timeout = PLACE_ALWAYS, .entry_timeout = ttl};
+	size_t left = d->size - d->len;
+
+	if (!dirbuf_fits(d, name))
 		return false;
-	n = place_node(d->fs, want);
 	node_remember(d->fs->nodes, n);
-	door_entry(d->fs, n, ttl, &e);
 	d->len += fuse_add_direntry_plus(d->req, d->data + d->len, left, name, &e,
 					 (off_t)(cookie + DOTS));
 	alloc_grow(&d->told, &d->cap_told, d->n_told + 1, sizeof(*d->told));
 	d->told[d->n_told++] = n->id;
+	return true;
+}
+
+bool dirbuf_add_node(struct dirbuf *d, const char *name, struct node *want, double ttl,
+		     uint64_t cookie)
+{
+	struct stat st;
+	struct node *n;
+
+	if (!dirbuf_fits(d, name))
+		return false;
+	n = place_node(d->fs, want);
+	place_stat(d->fs, n, &st);
+	dirbuf_add_known(d, name, n, &st, ttl, cookie);
 	node_put(d->fs->nodes, n);
 	return true;
+}
+
+/* The inode number of "..". */
+static uint64_t parent_ino(struct fs *fs, const struct node *dir)
+{
+	if (dir->kind == PLACE_WORK)
+		return work_place_parent_ino(fs, dir);
+	return dir->size ? dir->size : dir->ident.ino;
 }
 
 /* The dots, without the shift. */
 static bool add_dot(struct dirbuf *d, struct node *dir, uint64_t which)
 {
-	uint64_t ino = which == 1 || dir->size == 0 ? dir->ident.ino : dir->size;
+	uint64_t ino = which == 1 ? dir->ident.ino : parent_ino(d->fs, dir);
 
 	return dirbuf_add(d, which == 1 ? "." : "..", ino, S_IFDIR, which - DOTS);
 }
@@ -101,17 +128,13 @@ static void take_back(struct dirbuf *d)
 
 static void list(fuse_req_t req, struct node *dir, uint64_t off, struct dirbuf *d)
 {
-	struct live *guard = NULL;
-	int r = door_guard(d->fs, dir, NULL, &guard);
+	int r = fill(d, dir, off);
 
-	if (!r)
-		r = fill(d, dir, off);
 	/* What fits before a fault is shown; the fault comes with the next piece. */
 	if (r && !d->len)
 		fuse_reply_err(req, door_errno(r));
 	else if (fuse_reply_buf(req, d->data, d->len))
 		take_back(d);
-	door_unguard(guard);
 }
 
 static void serve(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)

@@ -29,8 +29,10 @@
 #include "fs/chore.h"
 #include "fs/fs_private.h"
 #include "fs/inval.h"
+#include "fs/live.h"
 #include "fs/node.h"
 #include "fs/place.h"
+#include "fs/trees.h"
 #include "fs/watch.h"
 #include "store/fragment.h"
 #include "store/refresh.h"
@@ -236,13 +238,14 @@ static void forget_moved(struct fs *fs, struct app *app, struct project *p, uint
 static bool follow_project(struct fs *fs, struct app *app, struct project *p)
 {
 	struct refresh_result res = {0};
-	bool moved = false;
+	CLEANUP(work_unrefp) struct work *live = trees_peek(fs, app, TREES_LIVE);
 	int r = refresh_project(p, NULL, NULL, &res);
 
 	if (r)
 		fragment_last(p, &res.last);
-	live_follow(fs, app, p, &moved);
-	if (!res.refs_changed && !moved && res.last == app->last)
+	if (live)
+		live_follow(fs, app, p, live);
+	if (!res.refs_changed && res.last == app->last)
 		return r >= 0;
 	forget_moved(fs, app, p, res.last);
 	if (fs->on_change)

@@ -6,9 +6,6 @@
  *
  * Signals are taken from a descriptor, so that no handler and no global is needed; they are blocked from
  * fs_mount() on, in the calling thread and in those it starts afterwards.
- *
- * The mount is read-only, flatly. Opens are never sent to us, so without that a program could open a fragment's
- * file for writing and change it through a shared mapping, in the page cache that all fragments share.
  */
 #include "fs/fs.h"
 
@@ -37,6 +34,8 @@
 #include "fs/inval.h"
 #include "fs/listing.h"
 #include "fs/mountpoint.h"
+#include "fs/trees.h"
+#include "fs/work_place.h"
 #include "store/store.h"
 
 DEFINE_CLEANUP(struct fs *, fs_free)
@@ -64,6 +63,17 @@ static void block_signals(sigset_t *set)
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+static void release_node(struct node *n, void *fs)
+{
+	struct work *w = n->kind == PLACE_WORK ? work_place_work(n) : NULL;
+	/* The table of open trees has one reference, this node another. */
+	bool may_close = w && work_refs(w) <= 2;
+
+	place_release(n);
+	if (may_close)
+		trees_settle(fs);
+}
+
 static struct fs *fs_new(struct store *st, const struct fs_config *config)
 {
 	struct fs *fs = alloc_zero(sizeof(*fs));
@@ -77,9 +87,10 @@ static struct fs *fs_new(struct store *st, const struct fs_config *config)
 	fs->started = clock_wall(clock_system());
 	fs->changed_ns = fs->started * 1000000000;
 	fs->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	fs->nodes = node_table_new(place_release);
+	fs->nodes = node_table_new(release_node, fs);
 	fs->listings = listings_new();
 	fs->apps = apps_new();
+	fs->trees = trees_new();
 	names_slot_init(&fs->root_names);
 	names_slot_init(&fs->history_names);
 	pthread_mutex_init(&fs->review_lock, NULL);
@@ -90,7 +101,7 @@ static struct fs *fs_new(struct store *st, const struct fs_config *config)
 static int make_session(struct fs *fs, const struct fs_config *config)
 {
 	CLEANUP(free_p)
-	char *options = alloc_fmt("-ofsname=fragfs,subtype=frag,default_permissions%s%s%s,ro",
+	char *options = alloc_fmt("-ofsname=fragfs,subtype=frag,default_permissions%s%s%s",
 				  config->allow_other ? ",allow_other" : "",
 				  config->options && *config->options ? "," : "",
 				  config->options ? config->options : "");
@@ -121,6 +132,9 @@ int fs_mount(struct store *st, const struct fs_config *config, struct fs **ret)
 	if (fuse_session_mount(fs->se, fs->mountpoint))
 		return FS_NO_FUSE;
 	fs->mounted = true;
+	r = init_reply_hook(fs->se);
+	if (r)
+		return r;
 	block_signals(&set);
 	*ret = TAKE(fs);
 	return 0;
@@ -226,6 +240,7 @@ void fs_free(struct fs *fs)
 		fuse_session_destroy(fs->se);
 	node_table_free(fs->nodes);
 	apps_free(fs->apps);
+	trees_free(fs->trees);
 	listings_free(fs->listings);
 	names_slot_deinit(&fs->root_names);
 	names_slot_deinit(&fs->history_names);
@@ -264,7 +279,7 @@ uint64_t fs_requests(const struct fs *fs, struct fs_counter *ret, unsigned max, 
 	for (unsigned i = 0; i < TALLY_OPS; i++) {
 		uint64_t count = fs->tally.n[i];
 
-		sum += i == TALLY_FORGET ? 0 : count;
+		sum += i == TALLY_FORGET || i == TALLY_REFUSED ? 0 : count;
 		if (*n < max)
 			ret[(*n)++] = (struct fs_counter){tally_name(i), count};
 	}

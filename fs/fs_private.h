@@ -1,9 +1,9 @@
 /* fs/fs_private.h - what the files of this folder share.
  *
  * Threads: the workers (fs/session.c), the follower (fs/follow.c), the one that talks to the kernel unasked
- * (fs/inval.c), and main, which waits. Locks, in the order in which they may be taken: apps, an app's live lock, an
+ * (fs/inval.c), and main, which waits. Locks, in the order in which they may be taken: apps, trees, an app's live lock, an
  * app's own lock, a node shard's, the inval queue's. None is held while the kernel is told something
- * unasked; the live lock alone is held, shared, while a request is answered.
+ * unasked or a request is answered.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 
 #include "fs/fs.h"
 #include "fs/ident.h"
+#include "fs/init_reply.h"
 #include "fs/names.h"
 #include "fs/tally.h"
 
@@ -27,6 +28,7 @@ struct json_out;
 struct listings;
 struct node_table;
 struct store;
+struct trees;
 
 struct fs {
 	struct store *store;
@@ -42,11 +44,13 @@ struct fs {
 	struct node_table *nodes;
 	struct listings *listings;
 	struct apps *apps;
+	struct trees *trees;
 	struct inval *inval;
 	struct follow *follow;
 	struct names_slot root_names, history_names;
 	pthread_mutex_t review_lock; /* one git directory is made at a time */
 	struct tally tally;
+	struct init_reply init_reply; /* the workers'; settled before the first answer */
 	struct crew *crew;
 
 	void (*on_change)(const char *project, void *arg);

@@ -12,7 +12,6 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "fs/order.h"
 #include "store/project.h"
 
 enum {
@@ -67,7 +66,6 @@ void listing_put(struct listing *l)
 		return;
 	if (l->list != &empty_list)
 		tree_list_unref(l->list);
-	order_free(l->order);
 	free(l);
 }
 
@@ -84,22 +82,6 @@ const struct tree_entry *listing_find(const struct listing *l, const char *name)
 {
 	/* The empty list is ours, and the store looks into its own only. */
 	return l->list == &empty_list ? NULL : tree_list_find(l->list, name);
-}
-
-const struct order *listing_order(struct listing *l)
-{
-	struct order *o = l->order, *none = NULL;
-
-	if (o)
-		return o;
-	o = order_new(l->list->n);
-	for (size_t i = 0; i < l->list->n; i++)
-		order_add(o, l->list->entries[i].name, i);
-	order_sort(o);
-	if (atomic_compare_exchange_strong(&l->order, &none, o))
-		return o;
-	order_free(o);
-	return none;
 }
 
 static struct slot *slot_of(struct listings *ls, uint64_t project_id, const struct oid *tree)

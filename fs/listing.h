@@ -13,13 +13,11 @@
 #include "store/tree.h"
 
 struct listings;
-struct order;
 struct project;
 
 struct listing {
 	const struct tree_list *list;
 	_Atomic uint32_t refs;
-	struct order *_Atomic order; /* NULL until listing_order() */
 };
 
 struct listings *listings_new(void);
@@ -34,6 +32,3 @@ void listing_put(struct listing *l);
 /* The entry of that name, or NULL. */
 const struct tree_entry *listing_find(const struct listing *l, const char *name);
 DEFINE_CLEANUP(struct listing *, listing_put)
-
-/* Its names in an order of their own (fs/order.h), made once. Lives as long as the listing. */
-const struct order *listing_order(struct listing *l);

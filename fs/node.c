@@ -51,14 +51,16 @@ struct node_table {
 	struct shard shards[SHARDS];
 	_Atomic uint32_t generation;
 	struct node *root;
-	void (*release)(struct node *n);
+	void (*release)(struct node *n, void *arg);
+	void *arg;
 };
 
-struct node_table *node_table_new(void (*release)(struct node *n))
+struct node_table *node_table_new(void (*release)(struct node *n, void *arg), void *arg)
 {
 	struct node_table *t = alloc_zero(sizeof(*t));
 
 	t->release = release;
+	t->arg = arg;
 	for (size_t i = 0; i < SHARDS; i++) {
 		struct shard *s = &t->shards[i];
 
@@ -77,7 +79,7 @@ static void shard_deinit(struct node_table *t, struct shard *s)
 			continue;
 		for (size_t i = 0; i < PER_CHUNK; i++)
 			if (s->chunks[c].nodes[i].id)
-				t->release(&s->chunks[c].nodes[i]);
+				t->release(&s->chunks[c].nodes[i], t->arg);
 		munmap(s->chunks[c].nodes, CHUNK_BYTES);
 	}
 	free(s->chunks);
@@ -92,7 +94,7 @@ void node_table_free(struct node_table *t)
 	for (size_t i = 0; i < SHARDS; i++)
 		shard_deinit(t, &t->shards[i]);
 	if (t->root)
-		t->release(t->root);
+		t->release(t->root, t->arg);
 	free(t->root);
 	free(t);
 }
@@ -354,7 +356,7 @@ void node_put(struct node_table *t, struct node *n)
 	died = reap_locked(s, n, &dead);
 	pthread_mutex_unlock(&s->lock);
 	if (died)
-		t->release(&dead);
+		t->release(&dead, t->arg);
 }
 
 void node_remember(struct node_table *t, struct node *n)
@@ -383,7 +385,7 @@ void node_forget(struct node_table *t, uint64_t id, uint64_t n_times)
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (died)
-		t->release(&dead);
+		t->release(&dead, t->arg);
 }
 
 bool node_known(struct node_table *t, const struct node *n)

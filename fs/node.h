@@ -29,20 +29,21 @@ struct node {
 	uint32_t n_refs, next, slot;
 
 	uint32_t mode;  /* as st_mode */
-	struct oid oid; /* tree or blob; of a live directory guarded by the app's live lock */
+	struct oid oid; /* tree or blob */
 	uint8_t kind;   /* enum place_kind */
 	uint8_t view;   /* enum tree_view */
 	uint16_t depth; /* how many directories below the project's it stands */
 	uint32_t seq;   /* fragment, 0: none */
 	uint32_t mtime_ns;
-	int64_t mtime;   /* of a live directory guarded by the app's live lock */
-	uint64_t size;   /* of a directory: its parent's inode number */
+	int64_t mtime;
+	uint64_t
+		size; /* of a directory: its parent's inode number; of a work tree's: its own there */
 	struct app *app; /* counted; NULL outside projects */
 	void *extra;     /* the kind's own, freed with the node */
 };
 
 /* `release` frees what a dead node's `app` and `extra` own; called without any lock of the table. */
-struct node_table *node_table_new(void (*release)(struct node *n));
+struct node_table *node_table_new(void (*release)(struct node *n, void *arg), void *arg);
 void node_table_free(struct node_table *t);
 
 /* The node `id`, referenced; NULL when there is none. */

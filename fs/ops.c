@@ -1,11 +1,14 @@
-/* fs/ops.c - the requests of the kernel: do, then reply once.
+/* fs/ops.c - the table of requests, and the plain ones: do, then reply once.
  *
  * OPEN, OPENDIR and FLUSH answer ENOSYS. The kernel takes that to mean that no file and no directory here has state per
  * open, and never asks again: opens, reads of cached pages, stats and listings then cost no request at all. The handlers
  * must exist for that; without one libfuse answers by itself, and caching is lost.
  *
- * Everything is mounted read-only, so the kernel refuses changes by itself. The handlers that say EROFS are the second
- * line, for a mount that its administrator remounted.
+ * CREATE answers ENOSYS too: the kernel then makes a file by MKNOD, which gives no handle, and so never sends the RELEASE of
+ * one. There is no writeback cache: what write() returned for has been written here, so killing us loses none of it.
+ *
+ * Pages are dropped only when we say so (EXPLICIT_INVAL_DATA): with the automatic rule each stat after a write would see a new
+ * mtime and throw away what was just written.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,8 +18,7 @@
 #include "base/error.h"
 #include "fs/app.h"
 #include "fs/door.h"
-#include "fs/live.h"
-#include "fs/tree_place.h"
+#include "fs/work_place.h"
 #include "store/store.h"
 
 enum { READ_MAX = 1 << 20 };
@@ -32,6 +34,9 @@ int door_errno(int r)
 	case -EFBIG:
 	case -ENOTDIR:
 	case -ENOSPC:
+	case -EDQUOT:
+	case -ENAMETOOLONG:
+	case -ESTALE:
 		return -r;
 	case -E2BIG: /* a link target or patch past its ceiling */
 		return EFBIG;
@@ -52,47 +57,54 @@ struct node *door_enter(fuse_req_t req, fuse_ino_t ino, enum tally_op op)
 	return n;
 }
 
-int door_guard(struct fs *fs, struct node *dir, const char *name, struct live **ret)
+int door_refusal(const struct node *n)
 {
-	int r = tree_place_guard(fs, dir, name, ret);
+	bool is_ours = n->kind == PLACE_ROOT || n->kind == PLACE_PROJECT ||
+		       n->kind == PLACE_WORKS || n->kind == PLACE_WORK;
 
-	if (!r && *ret)
-		pthread_rwlock_rdlock(&(*ret)->lock);
-	return r;
+	return is_ours ? EPERM : EROFS;
 }
 
-void door_unguard(struct live *l)
+struct node *door_enter_work(fuse_req_t req, fuse_ino_t ino, enum tally_op op)
 {
-	if (l)
-		pthread_rwlock_unlock(&l->lock);
+	struct node *n = door_enter(req, ino, op);
+
+	if (!n || n->kind == PLACE_WORK)
+		return n;
+	tally_add(&door_fs(req)->tally, TALLY_REFUSED, 1);
+	door_done(req, n, door_refusal(n));
+	return NULL;
 }
 
-void door_entry(struct fs *fs, struct node *n, double ttl, struct fuse_entry_param *ret)
+int door_work_errno(int r)
 {
-	*ret = (struct fuse_entry_param){
-		.ino = n->id, .attr_timeout = PLACE_ALWAYS, .entry_timeout = ttl};
-	place_stat(fs, n, &ret->attr);
+	return r < 0 ? door_errno(r) : r;
 }
 
-static void op_init(void *userdata, struct fuse_conn_info *conn)
+void door_done(fuse_req_t req, struct node *n, int r)
 {
-	unsigned want = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
-			FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_READDIRPLUS |
-			FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_NO_OPEN_SUPPORT |
-			FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_SPLICE_WRITE;
-	unsigned refuse = FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_WRITEBACK_CACHE |
-			  FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_POSIX_LOCKS |
-			  FUSE_CAP_FLOCK_LOCKS;
+	struct fs *fs = door_fs(req);
 
-	conn->want = (conn->want & ~refuse) | (want & conn->capable);
-	conn->max_readahead = READ_MAX;
+	fuse_reply_err(req, r);
+	node_put(fs->nodes, n);
 }
 
-static void reply_found(fuse_req_t req, struct fs *fs, struct found *f)
+struct work_caller door_caller(fuse_req_t req)
 {
-	struct fuse_entry_param e;
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	door_entry(fs, f->node, f->entry_ttl, &e);
+	return (struct work_caller){.uid = ctx->uid, .gid = ctx->gid};
+}
+
+void door_found(fuse_req_t req, struct fs *fs, struct found *f)
+{
+	struct fuse_entry_param e = {.ino = f->node->id,
+				     .attr = f->stat,
+				     .attr_timeout = PLACE_ALWAYS,
+				     .entry_timeout = f->entry_ttl};
+
+	if (!e.attr.st_ino)
+		place_stat(fs, f->node, &e.attr);
 	/* Counted before the answer: the kernel may forget faster than we return. */
 	node_remember(fs->nodes, f->node);
 	if (fuse_reply_entry(req, &e))
@@ -100,24 +112,35 @@ static void reply_found(fuse_req_t req, struct fs *fs, struct found *f)
 	node_put(fs->nodes, f->node);
 }
 
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	unsigned want = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
+			FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_READDIRPLUS |
+			FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_NO_OPEN_SUPPORT |
+			FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_SPLICE_WRITE;
+	unsigned refuse = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS_AUTO |
+			  FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_ATOMIC_O_TRUNC |
+			  FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_SPLICE_READ |
+			  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
+
+	conn->want = (conn->want & ~refuse) | (want & conn->capable);
+	conn->max_readahead = READ_MAX;
+}
+
 static void lookup_in(fuse_req_t req, struct fs *fs, struct node *dir, const char *name)
 {
 	const struct place_ops *ops = place_ops_of(dir);
 	struct fuse_entry_param none = {0};
-	struct live *guard = NULL;
 	struct found f = {0};
-	int r = ops ? door_guard(fs, dir, name, &guard) : -ENOTDIR;
+	int r = ops ? ops->lookup(fs, dir, name, &f) : -ENOTDIR;
 
-	if (!r)
-		r = ops->lookup(fs, dir, name, &f);
 	none.entry_timeout = f.entry_ttl;
 	if (!r)
-		reply_found(req, fs, &f);
+		door_found(req, fs, &f);
 	else if (r == PLACE_NO_ENTRY && f.entry_ttl > 0)
 		fuse_reply_entry(req, &none);
 	else
 		fuse_reply_err(req, door_errno(r));
-	door_unguard(guard);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -154,19 +177,16 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct fs *fs = door_fs(req);
 	struct node *n = door_enter(req, ino, TALLY_GETATTR);
-	struct live *guard = NULL;
 	struct stat st;
 	int r;
 
 	if (!n)
 		return;
-	r = door_guard(fs, n, NULL, &guard);
-	place_stat(fs, n, &st);
+	r = place_stat(fs, n, &st);
 	if (r)
-		fuse_reply_err(req, door_errno(r));
+		fuse_reply_err(req, door_work_errno(r));
 	else
 		fuse_reply_attr(req, &st, PLACE_ALWAYS);
-	door_unguard(guard);
 	node_put(fs->nodes, n);
 }
 
@@ -188,9 +208,10 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fuse_reply_err(req, ENOSYS);
 }
 
-static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
 {
-	tally_add(&door_fs(req)->tally, TALLY_LISTXATTR, 1);
+	tally_add(&door_fs(req)->tally, TALLY_CREATE, 1);
 	fuse_reply_err(req, ENOSYS);
 }
 
@@ -204,73 +225,6 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 		fuse_reply_err(req, errno);
 	else
 		fuse_reply_statfs(req, &st);
-}
-
-static void refuse(fuse_req_t req)
-{
-	tally_add(&door_fs(req)->tally, TALLY_REFUSED, 1);
-	fuse_reply_err(req, EROFS);
-}
-
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int set,
-		       struct fuse_file_info *fi)
-{
-	refuse(req);
-}
-
-static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t len, off_t off,
-		     struct fuse_file_info *fi)
-{
-	refuse(req);
-}
-
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-		      struct fuse_file_info *fi)
-{
-	refuse(req);
-}
-
-static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-		     dev_t dev)
-{
-	refuse(req);
-}
-
-static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-	refuse(req);
-}
-
-static void op_remove(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	refuse(req);
-}
-
-static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
-{
-	refuse(req);
-}
-
-static void op_rename(fuse_req_t req, fuse_ino_t from, const char *name, fuse_ino_t to,
-		      const char *new_name, unsigned flags)
-{
-	refuse(req);
-}
-
-static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
-{
-	refuse(req);
-}
-
-static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
-			size_t size, int flags)
-{
-	refuse(req);
-}
-
-static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
-{
-	refuse(req);
 }
 
 const struct fuse_lowlevel_ops fs_ops = {
@@ -288,17 +242,22 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.readdirplus = dir_readdirplus,
 	.statfs = op_statfs,
 	.getxattr = xattr_get,
-	.listxattr = op_listxattr,
-	.setattr = op_setattr,
-	.write = op_write,
+	.listxattr = xattr_list,
+	.setxattr = xattr_set,
+	.removexattr = xattr_remove,
+	.setattr = setattr_node,
 	.create = op_create,
-	.mknod = op_mknod,
-	.mkdir = op_mkdir,
-	.unlink = op_remove,
-	.rmdir = op_remove,
-	.symlink = op_symlink,
-	.rename = op_rename,
-	.link = op_link,
-	.setxattr = op_setxattr,
-	.removexattr = op_removexattr,
+	.mknod = naming_mknod,
+	.mkdir = naming_mkdir,
+	.symlink = naming_symlink,
+	.link = naming_link,
+	.unlink = naming_unlink,
+	.rmdir = naming_rmdir,
+	.rename = naming_rename,
+	.write = write_file,
+	.fallocate = write_fallocate,
+	.copy_file_range = write_copy,
+	.lseek = read_seek,
+	.fsync = write_fsync,
+	.fsyncdir = write_fsync,
 };

@@ -16,10 +16,11 @@
 #include "fs/app.h"
 #include "fs/fs_private.h"
 #include "fs/tree_place.h"
+#include "fs/work_place.h"
 
 const struct place_ops *place_ops_of(const struct node *n)
 {
-	static const struct place_ops *const table[PLACE_KINDS] = {
+	const struct place_ops *const table[PLACE_KINDS] = {
 		[PLACE_ROOT] = &place_root,
 		[PLACE_PROJECT] = &place_project,
 		[PLACE_FRAGMENTS] = &place_fragments,
@@ -33,12 +34,16 @@ const struct place_ops *place_ops_of(const struct node *n)
 		[PLACE_DIFFS] = &place_diffs,
 		[PLACE_HISTORY] = &place_history,
 		[PLACE_HEALTH] = &place_health,
+		[PLACE_WORKS] = &place_works,
+		[PLACE_WORK] = S_ISDIR(n->mode) ? &place_work : NULL,
 	};
 	return table[n->kind];
 }
 
 void place_release(struct node *n)
 {
+	if (n->kind == PLACE_WORK)
+		work_place_release(n);
 	app_unref(n->app);
 	free(n->extra);
 	n->app = NULL;
@@ -94,6 +99,10 @@ struct node place_text(struct fs *fs, struct node *dir, const char *name, char *
 	return n;
 }
 
+/* What the kernel cannot map to a group. It refuses every open for writing of such a file, to root too: opens are never sent to
+ * us, so a program could otherwise change, through a shared mapping, the pages that all versions share. */
+#define NO_GROUP ((gid_t)-1)
+
 /* These directories follow refs and the clock says since when. */
 static bool follows_refs(const struct node *n)
 {
@@ -101,25 +110,28 @@ static bool follows_refs(const struct node *n)
 	       n->kind == PLACE_REFS;
 }
 
-void place_stat(struct fs *fs, struct node *n, struct stat *st)
+int place_stat(struct fs *fs, struct node *n, struct stat *st)
 {
 	int64_t changed = follows_refs(n)         ? n->app->changed_ns
 			  : n->kind == PLACE_ROOT ? fs->changed_ns
 						  : 0;
 
+	if (n->kind == PLACE_WORK)
+		return work_place_stat(n, st);
 	*st = (struct stat){.st_ino = n->ident.ino,
 			    .st_mode = n->mode,
 			    .st_nlink = 1,
 			    .st_uid = fs->uid,
-			    .st_gid = fs->gid,
+			    .st_gid = S_ISREG(n->mode) ? NO_GROUP : fs->gid,
 			    .st_blksize = 4096};
 	st->st_mtim.tv_sec = changed ? changed / 1000000000 : n->mtime;
 	st->st_mtim.tv_nsec = changed ? changed % 1000000000 : n->mtime_ns;
 	st->st_atim = st->st_ctim = st->st_mtim;
 	if (S_ISDIR(n->mode))
-		return;
+		return 0;
 	st->st_size = (off_t)n->size;
 	st->st_blocks = (blkcnt_t)((n->size + 511) / 512);
+	return 0;
 }
 
 int place_pointer_target(struct fs *fs, struct node *n, char *ret, size_t size)

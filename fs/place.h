@@ -8,12 +8,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "fs/node.h"
 
 struct dirbuf;
 struct fs;
-struct stat;
 
 enum place_kind {
 	PLACE_ROOT,
@@ -24,7 +24,7 @@ enum place_kind {
 	PLACE_REFS,      /* refs/ and below; extra is the path below refs/ */
 	PLACE_AT,        /* at/ and below; extra is the path below at/ */
 	PLACE_REVIEW,    /* review/ */
-	PLACE_TREE, /* a directory of a fragment, of live, of a review, of a commit without number */
+	PLACE_TREE,    /* a directory of a fragment, of a review, of a commit without number */
 	PLACE_BLOB,    /* a file or link of one */
 	PLACE_POINTER, /* a symbolic link to the fragment `seq` */
 	PLACE_TEXT,    /* a file whose bytes are in extra */
@@ -32,10 +32,12 @@ enum place_kind {
 	PLACE_DIFFS,   /* .frag/diff/ */
 	PLACE_HISTORY, /* .frag/file/ and below; extra is the path below it */
 	PLACE_HEALTH,  /* .frag/ of the mount */
+	PLACE_WORKS,   /* work/ of a project */
+	PLACE_WORK,    /* anything of a work tree; see fs/work_place.h */
 	PLACE_KINDS,
 };
 
-enum tree_view { VIEW_FRAGMENT, VIEW_LIVE, VIEW_REVIEW, VIEW_COMMIT };
+enum tree_view { VIEW_FRAGMENT, VIEW_REVIEW, VIEW_COMMIT };
 
 enum place_outcome {
 	PLACE_NO_ENTRY = 1, /* there is nothing of that name */
@@ -46,6 +48,7 @@ enum place_outcome {
 
 struct found {
 	struct node *node; /* referenced; with PLACE_NO_ENTRY untouched */
+	struct stat stat;  /* st_ino 0: place_stat() is to be asked */
 	double entry_ttl; /* how long the kernel may remember the name, or that there is none */
 };
 
@@ -60,7 +63,7 @@ struct place_ops {
 
 extern const struct place_ops place_root, place_project, place_fragments, place_dates,
 	place_day, place_refs, place_at, place_review, place_tree, place_control, place_diffs,
-	place_history, place_health;
+	place_history, place_health, place_works, place_work;
 
 /* NULL for what is no directory. */
 const struct place_ops *place_ops_of(const struct node *n);
@@ -76,8 +79,8 @@ struct node place_subdir(struct fs *fs, struct node *dir, const char *name,
 struct node place_text(struct fs *fs, struct node *dir, const char *name, char *data,
 		       size_t len);
 
-/* What stat says of it. */
-void place_stat(struct fs *fs, struct node *n, struct stat *st);
+/* What stat says of it. Fails in work trees only: a positive errno, or a fault. */
+int place_stat(struct fs *fs, struct node *n, struct stat *st);
 
 /* Gives back what a dead node owned; the node table's `release`. */
 void place_release(struct node *n);

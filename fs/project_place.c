@@ -1,4 +1,5 @@
 /* fs/project_place.c - <mnt>/<project>/: a fixed set of names, of which `.frag` is not listed. */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -6,7 +7,8 @@
 #include "fs/dirbuf.h"
 #include "fs/fs_private.h"
 #include "fs/place.h"
-#include "fs/tree_place.h"
+#include "fs/trees.h"
+#include "fs/work_place.h"
 
 struct fixed {
 	const char *name;
@@ -15,13 +17,20 @@ struct fixed {
 
 /* In the order of the listing; what is hidden comes last. */
 static const struct fixed fixed[] = {
-	{"live", PLACE_TREE},     {"fragments", PLACE_FRAGMENTS},
-	{"by-date", PLACE_DATES}, {"refs", PLACE_REFS},
-	{"at", PLACE_AT},         {"review", PLACE_REVIEW},
-	{".frag", PLACE_CONTROL},
+	{TREES_LIVE, PLACE_WORK}, {"work", PLACE_WORKS},    {"fragments", PLACE_FRAGMENTS},
+	{"by-date", PLACE_DATES}, {"refs", PLACE_REFS},     {"at", PLACE_AT},
+	{"review", PLACE_REVIEW}, {".frag", PLACE_CONTROL},
 };
 
 enum { N_FIXED = sizeof(fixed) / sizeof(fixed[0]), N_LISTED = N_FIXED - 1 };
+
+/* A project always has one, so that there is none is a fault. */
+static int live_lookup(struct fs *fs, struct node *dir, struct found *ret)
+{
+	int r = work_place_root(fs, dir->app, TREES_LIVE, ret);
+
+	return r == PLACE_NO_ENTRY ? -EIO : r;
+}
 
 static int lookup(struct fs *fs, struct node *dir, const char *name, struct found *ret)
 {
@@ -33,9 +42,9 @@ static int lookup(struct fs *fs, struct node *dir, const char *name, struct foun
 	ret->entry_ttl = PLACE_ALWAYS;
 	if (i == N_FIXED)
 		return PLACE_NO_ENTRY;
-	/* live/: whoever calls holds its lock and has loaded it, see tree_place_guard(). */
-	want = fixed[i].kind == PLACE_TREE ? tree_place_live(fs, dir)
-					   : place_subdir(fs, dir, name, fixed[i].kind);
+	if (fixed[i].kind == PLACE_WORK)
+		return live_lookup(fs, dir, ret);
+	want = place_subdir(fs, dir, name, fixed[i].kind);
 	if (want.kind == PLACE_REFS || want.kind == PLACE_AT || want.kind == PLACE_HISTORY)
 		want.extra = strdup("");
 	ret->node = place_node(fs, &want);

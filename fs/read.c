@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "fs/app.h"
 #include "fs/door.h"
 #include "fs/tree_place.h"
+#include "fs/work_place.h"
 #include "store/blob.h"
 
 static int gone(struct node *n)
@@ -24,27 +26,49 @@ static int gone(struct node *n)
 		    oid_hex(&n->oid, hex));
 }
 
-static void reply_view(fuse_req_t req, const struct blob_view *v, size_t size, uint64_t off)
+/* `len` bytes of memory, or of `fd` at `pos`. */
+static void reply_lent(fuse_req_t req, const void *data, size_t len, int fd, uint64_t pos)
 {
-	struct fuse_bufvec vec = FUSE_BUFVEC_INIT(0);
-	size_t left = off < v->len ? v->len - (size_t)off : 0;
+	struct fuse_bufvec vec = FUSE_BUFVEC_INIT(len);
 	union {
 		const void *in;
 		void *out;
-	} mem = {.in = v->data};
+	} mem = {.in = data};
 
-	vec.buf[0].size = size < left ? size : left;
-	if (v->data) {
-		vec.buf[0].mem = (char *)mem.out + (left ? off : 0);
+	if (data) {
+		vec.buf[0].mem = mem.out;
 	} else {
 		vec.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-		vec.buf[0].fd = v->fd;
-		vec.buf[0].pos = (off_t)off;
+		vec.buf[0].fd = fd;
+		vec.buf[0].pos = (off_t)pos;
 	}
-	if (vec.buf[0].size)
+	if (len)
 		fuse_reply_data(req, &vec, FUSE_BUF_SPLICE_MOVE);
 	else
 		fuse_reply_buf(req, NULL, 0);
+}
+
+static void reply_view(fuse_req_t req, const struct blob_view *v, size_t size, uint64_t off)
+{
+	size_t left = off < v->len ? v->len - (size_t)off : 0;
+	const char *data = v->data;
+
+	reply_lent(req, data && left ? data + off : data, size < left ? size : left, v->fd,
+		   off);
+}
+
+static void read_work(fuse_req_t req, struct node *n, size_t size, uint64_t off)
+{
+	struct work *w = work_place_work(n);
+	struct work_bytes b;
+	int r = work_read(w, work_place_number(n), off, size, &b);
+
+	if (r) {
+		fuse_reply_err(req, door_work_errno(r));
+		return;
+	}
+	reply_lent(req, b.data, b.len, b.fd, b.fd_off);
+	work_bytes_done(w, &b);
 }
 
 static void read_blob(fuse_req_t req, struct node *n, size_t size, uint64_t off)
@@ -81,6 +105,8 @@ void read_file(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	if (n->kind == PLACE_TEXT)
 		read_text(req, n, size, (uint64_t)off);
+	else if (n->kind == PLACE_WORK)
+		read_work(req, n, size, (uint64_t)off);
 	else if (n->kind == PLACE_BLOB)
 		read_blob(req, n, size, (uint64_t)off);
 	else
@@ -101,6 +127,18 @@ static int blob_target(struct fs *fs, struct node *n, struct buf *b)
 	return r;
 }
 
+static void link_work(fuse_req_t req, struct node *n)
+{
+	char *target = NULL;
+	int r = work_readlink(work_place_work(n), work_place_number(n), &target);
+
+	if (r)
+		fuse_reply_err(req, door_work_errno(r));
+	else
+		fuse_reply_readlink(req, target);
+	free(target);
+}
+
 void read_link(fuse_req_t req, fuse_ino_t ino)
 {
 	struct fs *fs = door_fs(req);
@@ -112,6 +150,11 @@ void read_link(fuse_req_t req, fuse_ino_t ino)
 	buf_init(&b, PATH_MAX);
 	if (!n)
 		return;
+	if (n->kind == PLACE_WORK) {
+		link_work(req, n);
+		node_put(fs->nodes, n);
+		return;
+	}
 	if (n->kind == PLACE_POINTER)
 		r = place_pointer_target(fs, n, target, sizeof(target));
 	else if (S_ISLNK(n->mode))
@@ -122,5 +165,37 @@ void read_link(fuse_req_t req, fuse_ino_t ino)
 		fuse_reply_err(req, r == -EINVAL ? EINVAL : door_errno(r));
 	else
 		fuse_reply_readlink(req, n->kind == PLACE_POINTER ? target : b.data);
+	node_put(fs->nodes, n);
+}
+
+/* A file of history is one piece of data. */
+static int seek_whole(const struct node *n, uint64_t off, int whence, uint64_t *ret)
+{
+	if (off >= n->size)
+		return ENXIO;
+	*ret = whence == SEEK_DATA ? off : n->size;
+	return 0;
+}
+
+void read_seek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct fs *fs = door_fs(req);
+	struct node *n = door_enter(req, ino, TALLY_LSEEK);
+	uint64_t at = 0;
+	int r;
+
+	if (!n)
+		return;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		r = EINVAL;
+	else if (n->kind == PLACE_WORK)
+		r = work_seek(work_place_work(n), work_place_number(n), (uint64_t)off, whence,
+			      &at);
+	else
+		r = seek_whole(n, (uint64_t)off, whence, &at);
+	if (r)
+		fuse_reply_err(req, door_work_errno(r));
+	else
+		fuse_reply_lseek(req, (off_t)at);
 	node_put(fs->nodes, n);
 }

@@ -21,7 +21,23 @@ enum tally_op {
 	TALLY_GETXATTR,
 	TALLY_LISTXATTR,
 	TALLY_STATFS,
-	TALLY_REFUSED, /* attempts to change something */
+	TALLY_SETATTR,
+	TALLY_CREATE,
+	TALLY_MKNOD,
+	TALLY_MKDIR,
+	TALLY_SYMLINK,
+	TALLY_LINK,
+	TALLY_UNLINK,
+	TALLY_RMDIR,
+	TALLY_RENAME,
+	TALLY_WRITE,
+	TALLY_FALLOCATE,
+	TALLY_COPY,
+	TALLY_LSEEK,
+	TALLY_FSYNC,
+	TALLY_SETXATTR,
+	TALLY_REMOVEXATTR,
+	TALLY_REFUSED, /* of these, attempts to change what cannot be changed; no request of its own */
 	TALLY_OPS,
 };
 

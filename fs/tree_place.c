@@ -20,17 +20,9 @@
 #include "fs/dirbuf.h"
 #include "fs/fs_private.h"
 #include "fs/listing.h"
-#include "fs/order.h"
 #include "fs/review.h"
 #include "store/blob.h"
 #include "store/tree.h"
-
-struct ident tree_place_live_ident(struct fs *fs, struct app *app)
-{
-	struct ident project = app_ident(fs, app);
-
-	return ident_child(&fs->secret, &project, "live", 4);
-}
 
 static struct node tree_root(struct node *dir, enum tree_view view)
 {
@@ -68,27 +60,6 @@ struct node tree_place_commit(struct fs *fs, struct node *dir, const struct oid 
 	return n;
 }
 
-static void set_time(struct node *n, int64_t ns)
-{
-	n->mtime = ns / 1000000000;
-	n->mtime_ns = (uint32_t)(ns % 1000000000);
-}
-
-struct node tree_place_live(struct fs *fs, struct node *dir)
-{
-	struct node n = tree_root(dir, VIEW_LIVE);
-	const struct live *l = &dir->app->live;
-	int64_t stamp;
-
-	n.ident = tree_place_live_ident(fs, dir->app);
-	n.oid = l->tree;
-	n.mtime = l->time;
-	stamp = live_stamp_locked(l, &n.ident.key);
-	if (stamp)
-		set_time(&n, stamp);
-	return n;
-}
-
 struct node tree_place_blob(struct fs *fs, struct app *app, const struct tree_entry *e)
 {
 	struct ident_scope scope = app_scope(app);
@@ -103,25 +74,6 @@ struct node tree_place_blob(struct fs *fs, struct app *app, const struct tree_en
 	return n;
 }
 
-/* In live/ a file is one inode per path, content and time of change. */
-static struct node live_blob(struct fs *fs, struct node *dir, const struct tree_entry *e)
-{
-	struct node n = tree_place_blob(fs, dir->app, e);
-	struct ident name = ident_child(&fs->secret, &dir->ident, e->name, e->name_len);
-	int64_t stamp = live_stamp_locked(&dir->app->live, &name.key);
-	struct {
-		struct oid oid;
-		uint32_t mode;
-		int64_t stamp;
-	} version = {e->oid, n.mode, stamp};
-
-	n.view = VIEW_LIVE;
-	n.ident = ident_child(&fs->secret, &name, (const char *)&version, sizeof(version));
-	if (stamp)
-		set_time(&n, stamp);
-	return n;
-}
-
 static struct node child_dir(struct fs *fs, struct node *dir, const struct tree_entry *e)
 {
 	struct node n = {.kind = PLACE_TREE,
@@ -133,19 +85,11 @@ static struct node child_dir(struct fs *fs, struct node *dir, const struct tree_
 			 .mtime_ns = dir->mtime_ns,
 			 .size = dir->ident.ino,
 			 .app = app_ref(dir->app)};
-	int64_t stamp;
 
 	/* A submodule's directory is empty: its id is a commit of another repository. */
 	if (e->mode == MODE_TREE)
 		n.oid = e->oid;
 	n.ident = ident_child(&fs->secret, &dir->ident, e->name, e->name_len);
-	if (dir->view != VIEW_LIVE)
-		return n;
-	n.mtime_ns = 0;
-	n.mtime = dir->app->live.time;
-	stamp = live_stamp_locked(&dir->app->live, &n.ident.key);
-	if (stamp)
-		set_time(&n, stamp);
 	return n;
 }
 
@@ -153,8 +97,7 @@ static struct node child(struct fs *fs, struct node *dir, const struct tree_entr
 {
 	if (e->mode == MODE_TREE || e->mode == MODE_GITLINK)
 		return child_dir(fs, dir, e);
-	return dir->view == VIEW_LIVE ? live_blob(fs, dir, e)
-				      : tree_place_blob(fs, dir->app, e);
+	return tree_place_blob(fs, dir->app, e);
 }
 
 static bool is_empty_blob(const struct oid *oid)
@@ -189,19 +132,12 @@ static int check_there(struct project *p, const struct tree_entry *e)
 	return r;
 }
 
-/* The node for an entry; a directory of live/ that is known already is shown with its present tree. */
-static struct node *entry_node(struct fs *fs, struct node *dir, const struct tree_entry *e)
-{
-	struct node want = child(fs, dir, e);
-
-	return place_node(fs, &want);
-}
-
 static int find_entry(struct fs *fs, struct node *dir, const char *name, struct found *ret)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
 	CLEANUP(listing_putp) struct listing *l = NULL;
 	const struct tree_entry *e;
+	struct node want;
 	int r = app_use(fs, dir->app, &p);
 
 	if (!r)
@@ -216,9 +152,11 @@ static int find_entry(struct fs *fs, struct node *dir, const char *name, struct 
 		return fail(-EIO, "project '%s', fragment %u: '%s' is refused: %s",
 			    project_name(p), dir->seq, e->name, judge_words(e->verdict));
 	r = check_there(p, e);
-	if (!r)
-		ret->node = entry_node(fs, dir, e);
-	return r;
+	if (r)
+		return r;
+	want = child(fs, dir, e);
+	ret->node = place_node(fs, &want);
+	return 0;
 }
 
 static int tree_lookup_name(struct fs *fs, struct node *dir, const char *name,
@@ -264,19 +202,6 @@ static bool list_entry(struct fs *fs, struct node *dir, const struct tree_entry 
 	return more;
 }
 
-/* live/ may change between two pieces of one listing: there, cookies are hashes of the names. */
-static int list_live(struct fs *fs, struct node *dir, struct listing *l, uint64_t from,
-		     struct dirbuf *out)
-{
-	const struct order *o = listing_order(l);
-
-	for (size_t i = order_after(o, from); i < o->n; i++)
-		if (!list_entry(fs, dir, &l->list->entries[o->items[i].at], o->items[i].cookie,
-				out))
-			break;
-	return 0;
-}
-
 static int tree_list_dir(struct fs *fs, struct node *dir, uint64_t from, struct dirbuf *out)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
@@ -287,8 +212,6 @@ static int tree_list_dir(struct fs *fs, struct node *dir, uint64_t from, struct 
 		r = listing_get(fs->listings, p, &dir->oid, &l);
 	if (r)
 		return r == PLACE_NO_ENTRY ? -EIO : r;
-	if (dir->view == VIEW_LIVE)
-		return list_live(fs, dir, l, from, out);
 	for (size_t i = from; i < l->list->n; i++)
 		if (!list_entry(fs, dir, &l->list->entries[i], i + 1, out))
 			break;
@@ -299,22 +222,3 @@ const struct place_ops place_tree = {
 	.lookup = tree_lookup_name,
 	.list = tree_list_dir,
 };
-
-int tree_place_guard(struct fs *fs, struct node *dir, const char *name, struct live **ret)
-{
-	CLEANUP(project_unrefp) struct project *p = NULL;
-	int r;
-
-	if (dir->kind == PLACE_TREE && dir->view == VIEW_LIVE) {
-		*ret = &dir->app->live;
-		return 0;
-	}
-	if (dir->kind != PLACE_PROJECT || !name || strcmp(name, "live") != 0)
-		return 0;
-	r = app_use(fs, dir->app, &p);
-	if (!r)
-		r = live_load(dir->app, p);
-	if (!r)
-		*ret = &dir->app->live;
-	return r == PLACE_NO_ENTRY ? -EIO : r;
-}

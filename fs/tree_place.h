@@ -5,7 +5,6 @@
 #include "fs/place.h"
 #include "store/fragment.h"
 
-struct live;
 struct project;
 struct tree_entry;
 
@@ -14,17 +13,8 @@ struct node tree_place_fragment(struct fs *fs, struct node *dir, const struct fr
 				enum tree_view view);
 struct node tree_place_commit(struct fs *fs, struct node *dir, const struct oid *commit,
 			      const struct oid *tree, int64_t time);
-/* Call with the live lock held. */
-struct node tree_place_live(struct fs *fs, struct node *dir);
-
-struct ident tree_place_live_ident(struct fs *fs, struct app *app);
-
 /* The blob as a file or link, without any place of its own: the same node wherever it appears. */
 struct node tree_place_blob(struct fs *fs, struct app *app, const struct tree_entry *e);
-
-/* The lock that must be held, shared, from before a lookup in or a listing of `dir` (or, with `name` NULL, a stat of
- * it) until the kernel has the answer; NULL when none is needed. `*ret` is untouched on a fault. */
-int tree_place_guard(struct fs *fs, struct node *dir, const char *name, struct live **ret);
 
 /* A symbolic link in `dir` to the fragment. */
 struct node place_pointer(struct fs *fs, struct node *dir, const struct fragment *f);

@@ -185,6 +185,12 @@ struct work *work_ref(struct work *w)
 	return w;
 }
 
+unsigned work_refs(struct work *w)
+{
+	LOCKED(&w->ref_lock);
+	return w->refs;
+}
+
 void work_unref(struct work *w)
 {
 	unsigned left;

@@ -79,6 +79,8 @@ int work_remove(struct store *st, uint64_t id);
 int work_open(struct project *p, const struct work_info *info, struct work **ret);
 struct work *work_ref(struct work *w);
 void work_unref(struct work *w); /* the last one closes, compacting the log; NULL is fine */
+/* How many references there are, for whoever keeps one to know whether it is the last. */
+unsigned work_refs(struct work *w);
 const struct work_info *work_info(const struct work *w);
 struct project *work_project(struct work *w);
 

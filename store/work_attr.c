@@ -147,7 +147,7 @@ static void alter(struct work_rec *r, const struct work_attr *to, unsigned set, 
 		r->uid = to->uid;
 	if (set & WORK_SET_GID)
 		r->gid = to->gid;
-	if (set & WORK_SET_KILL_SUID && S_ISREG(r->mode))
+	if (set & WORK_SET_KILL_SUID && !S_ISDIR(r->mode))
 		r->mode = without_set_ids(r->mode);
 	if (set & WORK_SET_ATIME)
 		r->atime = ns_of(&to->atime);

@@ -36,9 +36,9 @@ soon 'a bare repository put into the home is a project' test -d "$mnt/dropped/fr
 soon 'with all its versions' test -e "$mnt/dropped/at/40/index.html"
 "$frag" project create fresh >/dev/null
 soon 'a project made by frag appears' test -d "$mnt/fresh"
-refuses 'no directory is made in the mount by hand' 1 'Read-only file system' mkdir "$mnt/made"
-refuses 'nor is a version written to' 1 'Read-only file system' touch "$mnt/app/at/7/index.html"
-refuses 'nor is a file of it removed' 1 'Read-only file system' rm "$mnt/app/at/7/index.html"
+refuses 'no directory is made in a project by hand' 1 'Operation not permitted' mkdir "$mnt/app/made"
+refuses 'nor is a version written to' 1 'Permission denied' touch "$mnt/app/at/7/index.html"
+refuses 'nor is a file of it removed' 1 'Value too large' rm "$mnt/app/at/7/index.html"
 claim 'which has it still' grep -q 'Version 7' "$mnt/app/at/7/index.html"
 
 # Damage: one project breaks, the rest is served.

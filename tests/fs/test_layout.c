@@ -1,5 +1,6 @@
 /* tests/fs/test_layout.c - what stands where in the mount. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@ static void shows_projects_and_hides_control(void **state)
 
 	assert_string_equal(mounted_sh(m, "ls -A \"$M\""), "demo");
 	assert_string_equal(mounted_sh(m, "ls -A \"$M/demo\""),
-			    "at\nby-date\nfragments\nlive\nrefs\nreview");
+			    "at\nby-date\nfragments\nlive\nrefs\nreview\nwork");
 	assert_string_equal(
 		mounted_sh(m, "ls -d \"$M/.frag\" \"$M/demo/.frag\" >/dev/null; echo ok"),
 		"ok");
@@ -62,7 +63,7 @@ static void shows_files_as_git_has_them(void **state)
 	assert_string_equal(
 		mounted_sh(m,
 			   "cd \"$M/demo/live\"; stat -c '%%a %%h %%s' README.md run.sh src"),
-		"644 1 11\n755 1 18\n755 1 0");
+		"644 1 11\n755 1 18\n755 3 4096");
 	assert_string_equal(
 		mounted_sh(m, "cd \"$M/demo/live\"; find . | sort"),
 		".\n./README.md\n./empty\n./feature\n./run.sh\n./src\n./src/deep\n"
@@ -181,7 +182,6 @@ static void answers_xattrs_by_name_and_lists_none(void **state)
 	assert_int_equal(value[0], '2');
 	assert_int_equal(getxattr(path, "user.frag.state", value, sizeof(value)), 4);
 	assert_memory_equal(value, "kept", 4);
-	/* refused for good: never even asked again */
 	assert_int_equal(listxattr(path, value, sizeof(value)), -1);
 	assert_int_equal(errno, EOPNOTSUPP);
 	assert_int_equal(getxattr(path, "user.other", value, sizeof(value)), -1);
@@ -249,18 +249,46 @@ static void shares_an_inode_between_equal_files(void **state)
 		      "-ef 00005*/run.sh");
 }
 
-static void refuses_every_write(void **state)
+static void refuses_to_change_history(void **state)
 {
 	struct mounted *m = *state;
 
-	mounted_sh(m,
-		   "cd \"$M/demo/live\"; ! touch new 2>/dev/null; ! rm README.md 2>/dev/null; "
-		   "! mkdir d 2>/dev/null; ! echo x 2>/dev/null >>README.md; ! chmod 600 "
-		   "README.md 2>/dev/null; "
-		   "! mv README.md r 2>/dev/null; ! ln README.md r 2>/dev/null; ! ln -s a b "
-		   "2>/dev/null; "
-		   "! mkdir \"$M/new\" 2>/dev/null; test \"$(cat README.md | wc -l)\" = 2; "
-		   "LC_ALL=C touch new 2>&1 | grep -q 'Read-only'");
+	mounted_sh(
+		m,
+		"cd \"$M/demo/at/main/\"; ! touch new 2>/dev/null; ! rm README.md 2>/dev/null; "
+		"! mkdir d 2>/dev/null; ! echo x 2>/dev/null >>README.md; ! chmod 600 "
+		"README.md 2>/dev/null; ! truncate -s 0 README.md 2>/dev/null; "
+		"! mv README.md r 2>/dev/null; ! ln README.md r 2>/dev/null; ! ln -s a b "
+		"2>/dev/null; ! rmdir src/deep/er 2>/dev/null; test \"$(cat README.md | wc "
+		"-l)\" = 2; "
+		"LC_ALL=C touch new 2>&1 | grep -q 'Read-only'");
+	mounted_sh(
+		m,
+		"cd \"$M/demo\"; for n in x fragments/x refs/heads/x at/x review/x by-date/x "
+		".frag/x; do ! mkdir $n 2>/dev/null; ! touch $n 2>/dev/null; done; "
+		"! rmdir live 2>/dev/null; ! mv live old 2>/dev/null; ! rmdir \"$M/demo\" "
+		"2>/dev/null; ! mv \"$M/demo\" \"$M/other\" 2>/dev/null");
+}
+
+/* The pages of a blob are shared by all fragments: nobody may get them for writing, root neither. */
+static void lends_no_page_of_history_for_writing(void **state)
+{
+	struct mounted *m = *state;
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/demo/at/main/src/main.c", m->mnt);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(open(path, i ? O_WRONLY : O_RDWR), -1);
+		assert_int_equal(errno, EACCES);
+	}
+	assert_int_equal(open(path, O_RDONLY | O_TRUNC), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(truncate(path, 0), -1);
+	assert_int_equal(errno, EACCES);
+	snprintf(path, sizeof(path), "%s/demo/.frag/head", m->mnt);
+	assert_int_equal(open(path, O_RDWR), -1);
+	assert_int_equal(errno, EACCES);
+	mounted_sh(m, "test \"$(cat \"$M/demo/at/1/src/main.c\")\" = 'int main;'");
 }
 
 static void mounts_nowhere_it_should_not(void **state)
@@ -303,7 +331,7 @@ static void mounts_with_the_promised_options(void **state)
 	const char *line = mounted_sh(m, "grep \" $M \" /proc/self/mounts");
 
 	assert_non_null(strstr(line, "fragfs "));
-	assert_non_null(strstr(line, " fuse.frag ro,nosuid,nodev,"));
+	assert_non_null(strstr(line, " fuse.frag rw,nosuid,nodev,"));
 	assert_non_null(strstr(line, "default_permissions"));
 }
 
@@ -327,7 +355,8 @@ int main(void)
 		CLAIM(keeps_inode_numbers_over_a_remount),
 		CLAIM(lists_the_inode_number_that_stat_gives),
 		CLAIM(shares_an_inode_between_equal_files),
-		CLAIM(refuses_every_write),
+		CLAIM(refuses_to_change_history),
+		CLAIM(lends_no_page_of_history_for_writing),
 		CLAIM(mounts_nowhere_it_should_not),
 		CLAIM(mounts_anew_over_a_dead_mount),
 		CLAIM(mounts_with_the_promised_options),

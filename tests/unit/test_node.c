@@ -16,7 +16,7 @@ struct fixture {
 
 static unsigned n_released;
 
-static void count_release(struct node *n)
+static void count_release(struct node *n, void *arg)
 {
 	__atomic_add_fetch(&n_released, 1, __ATOMIC_RELAXED);
 	free(n->extra);
@@ -26,7 +26,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->table = node_table_new(count_release);
+	f->table = node_table_new(count_release, NULL);
 	f->secret = (struct ident_secret){{1, 2}};
 	n_released = 0;
 	*state = f;
