@@ -280,10 +280,11 @@ int http_poll(struct http *h, const int *fds, size_t n_fds, int timeout_ms)
 
 	for (;;) {
 		int n = step(h), wait = http_wait_ms(h), r;
-		int64_t left = end == INT64_MAX ? -1 : end - clock_now(h->clock);
+		int64_t now = clock_now(h->clock);
+		int64_t left = end == INT64_MAX ? -1 : end > now ? end - now : 0;
 		bool theirs;
 
-		if (n || h->wait.rung || left == 0 || left < -1) {
+		if (n || h->wait.rung || left == 0) {
 			h->wait.rung = false;
 			return n;
 		}

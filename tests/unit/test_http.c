@@ -600,6 +600,26 @@ static void wakes_for_the_callers_descriptors_and_the_bell(void **state)
 	close(fds[1]);
 }
 
+/* A clock that moves with every look at it. */
+static int64_t hasty_now(void *arg)
+{
+	return ++*(int64_t *)arg;
+}
+
+/* However many milliseconds too late it notices: one too many was once taken for "for ever". */
+static void a_late_poll_still_returns(void **state)
+{
+	int64_t now = 0;
+	struct clock hasty = {.now = hasty_now, .arg = &now};
+	struct http_config config = {.proxy = "", .clock = &hasty};
+	struct fixture *f = *state;
+
+	http_free(f->http);
+	assert_int_equal(http_new(&config, &f->http), 0);
+	for (int wait_ms = 1; wait_ms < 30; wait_ms++)
+		assert_int_equal(http_poll(f->http, NULL, 0, wait_ms), 0);
+}
+
 static void hides_secrets_in_words(void **state)
 {
 	char text[] = "bad key e2b_0123456789/ and Bearer e2b_0123456789%2F; Bearer only";
@@ -639,6 +659,7 @@ int main(void)
 		T(runs_a_thousand_at_once_on_a_few_connections),
 		T(a_waiting_request_also_has_its_deadline),
 		T(wakes_for_the_callers_descriptors_and_the_bell),
+		T(a_late_poll_still_returns),
 		T(hides_secrets_in_words),
 	};
 
