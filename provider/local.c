@@ -100,7 +100,7 @@ static void local_caps(struct provider *base, struct provider_caps *ret)
 	ret->flags = PROVIDER_CAP_AGENT | PROVIDER_CAP_EXEC | PROVIDER_CAP_EXEC_STDIN |
 		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL | PROVIDER_CAP_NETWORK |
 		     PROVIDER_CAP_SPLIT | PROVIDER_CAP_LABELS | PROVIDER_CAP_MODES |
-		     PROVIDER_CAP_STOP;
+		     PROVIDER_CAP_STOP | PROVIDER_CAP_EXEC_HOLD | PROVIDER_CAP_STREAMS;
 	if (local_of(base)->self)
 		ret->flags |= PROVIDER_CAP_PREVIEW;
 	if (has_program("/usr/bin/git"))

@@ -120,7 +120,8 @@ static void memory_caps(struct provider *p, struct provider_caps *ret)
 {
 	*ret = (struct provider_caps){.flags = PROVIDER_CAP_AGENT | PROVIDER_CAP_PAUSE |
 					       PROVIDER_CAP_STOP | PROVIDER_CAP_LABELS |
-					       PROVIDER_CAP_LIFETIME | PROVIDER_CAP_IMAGE};
+					       PROVIDER_CAP_LIFETIME | PROVIDER_CAP_STREAMS |
+					       PROVIDER_CAP_IMAGE};
 }
 
 static void reset_box(struct memory *m, struct memory_box *b)

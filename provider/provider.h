@@ -78,6 +78,8 @@ enum provider_cap {
 	PROVIDER_CAP_STOP = 1 << 21,   /* stop and start keep the files */
 	PROVIDER_CAP_SIGNED = 1 << 22, /* url() can sign */
 	PROVIDER_CAP_LOGS = 1 << 23,
+	PROVIDER_CAP_EXEC_HOLD = 1 << 24,
+	PROVIDER_CAP_STREAMS = 1 << 25, /* on_read and on_write may say -EAGAIN */
 };
 
 struct provider_caps {
