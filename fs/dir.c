@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "fs/ahead.h"
 #include "fs/dirbuf.h"
 #include "fs/door.h"
 #include "fs/work_place.h"
@@ -27,6 +28,8 @@ struct dirbuf {
 	uint64_t *
 		told; /* nodes the kernel learns of, to be taken back if it never gets the answer */
 	size_t n_told, cap_told;
+	uint64_t *fresh; /* those of them that it did not know */
+	size_t n_fresh, cap_fresh;
 };
 
 bool dirbuf_wants_nodes(const struct dirbuf *d)
@@ -69,7 +72,10 @@ bool dirbuf_add_known(struct dirbuf *d, const char *name, struct node *n, const 
 
 	if (!dirbuf_fits(d, name))
 		return false;
-	node_remember(d->fs->nodes, n);
+	if (node_remember(d->fs->nodes, n)) {
+		alloc_grow(&d->fresh, &d->cap_fresh, d->n_fresh + 1, sizeof(*d->fresh));
+		d->fresh[d->n_fresh++] = n->id;
+	}
 	d->len += fuse_add_direntry_plus(d->req, d->data + d->len, left, name, &e,
 					 (off_t)(cookie + DOTS));
 	alloc_grow(&d->told, &d->cap_told, d->n_told + 1, sizeof(*d->told));
@@ -149,6 +155,8 @@ static void serve(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool p
 		list(req, dir, (uint64_t)off, &d);
 	else
 		fuse_reply_err(req, ENOMEM);
+	ahead_listed(d.fs->ahead, d.fresh, d.n_fresh);
+	free(d.fresh);
 	free(d.told);
 	free(d.data);
 	node_put(d.fs->nodes, dir);

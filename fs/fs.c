@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "fs/ahead.h"
 #include "fs/app.h"
 #include "fs/crew.h"
 #include "fs/door.h"
@@ -146,6 +147,7 @@ static void wind_down(struct fs *fs)
 {
 	follow_stop(fs->follow);
 	inval_stop(fs->inval);
+	ahead_stop(fs->ahead);
 	crew_stop(TAKE(fs->crew));
 	if (!fs->mounted)
 		return;
@@ -208,6 +210,7 @@ int fs_serve(struct fs *fs, void (*ready)(void *arg), void *arg)
 
 	fs->inval = inval_new(fs->se);
 	fs->follow = fs->inval ? follow_new(fs) : NULL;
+	fs->ahead = ahead_new(fs);
 	fs->crew = fs->follow ? crew_start(fs->se, n_workers(), on_end, fs) : NULL;
 	if (!fs->crew)
 		return -EAGAIN;
@@ -236,6 +239,7 @@ void fs_free(struct fs *fs)
 	wind_down(fs);
 	follow_free(fs->follow);
 	inval_free(fs->inval);
+	ahead_free(fs->ahead);
 	if (fs->se)
 		fuse_session_destroy(fs->se);
 	node_table_free(fs->nodes);

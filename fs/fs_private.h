@@ -1,7 +1,7 @@
 /* fs/fs_private.h - what the files of this folder share.
  *
- * Threads: the workers (fs/session.c), the follower (fs/follow.c), the one that talks to the kernel unasked
- * (fs/inval.c), and main, which waits. Locks, in the order in which they may be taken: apps, trees, an app's live lock, an
+ * Threads: the workers (fs/session.c), the follower (fs/follow.c), the two that talk to the kernel unasked
+ * (fs/inval.c, fs/ahead.c), and main, which waits. Locks, in the order in which they may be taken: apps, trees, an app's live lock, an
  * app's own lock, a node shard's, the inval queue's. None is held while the kernel is told something
  * unasked or a request is answered.
  */
@@ -18,6 +18,7 @@
 #include "fs/names.h"
 #include "fs/tally.h"
 
+struct ahead;
 struct apps;
 struct buf;
 struct crew;
@@ -51,6 +52,7 @@ struct fs {
 	pthread_mutex_t review_lock; /* one git directory is made at a time */
 	struct tally tally;
 	struct init_reply init_reply; /* the workers'; settled before the first answer */
+	struct ahead *ahead;
 	struct crew *crew;
 
 	void (*on_change)(const char *project, void *arg);

@@ -359,14 +359,14 @@ void node_put(struct node_table *t, struct node *n)
 		t->release(&dead, t->arg);
 }
 
-void node_remember(struct node_table *t, struct node *n)
+bool node_remember(struct node_table *t, struct node *n)
 {
 	struct shard *s = shard_of_id(t, n->id);
 
 	if (n->id == NODE_ROOT_ID)
-		return;
+		return false;
 	LOCKED(&s->lock);
-	n->n_lookup++;
+	return n->n_lookup++ == 0;
 }
 
 void node_forget(struct node_table *t, uint64_t id, uint64_t n_times)

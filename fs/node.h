@@ -62,8 +62,8 @@ struct node *node_intern_root(struct node_table *t, const struct node *want);
 
 void node_put(struct node_table *t, struct node *n);
 
-/* The kernel was told of `n` once more / says it forgot `n_times` of them. */
-void node_remember(struct node_table *t, struct node *n);
+/* The kernel was told of `n` once more (true: it did not know it) / says it forgot `n_times` of them. */
+bool node_remember(struct node_table *t, struct node *n);
 void node_forget(struct node_table *t, uint64_t id, uint64_t n_times);
 
 /* Whether the kernel knows it now. */

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "fs/ahead.h"
 #include "fs/app.h"
 #include "fs/door.h"
 #include "fs/tree_place.h"
@@ -103,6 +104,8 @@ void read_file(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 	if (!n)
 		return;
+	if (!off)
+		ahead_read(fs->ahead, n);
 	if (n->kind == PLACE_TEXT)
 		read_text(req, n, size, (uint64_t)off);
 	else if (n->kind == PLACE_WORK)

@@ -141,6 +141,53 @@ static void walks_with_two_requests_a_directory(void **state)
 			0, 20);
 }
 
+enum { DIRS = 12, FILES = 30 };
+
+/* Reads `n` files of a directory from the one numbered `from` on, and checks them; how many READs that was. */
+static int64_t read_files(struct mounted *m, int dir, int from, int n)
+{
+	int64_t before = mounted_requests(m, "read"), idle = mounted_requests(m, "read");
+
+	idle -= before;
+	before = mounted_requests(m, "read");
+	for (int i = from; i < from + n; i++) {
+		char path[600], want[40], got[64] = "";
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/demo/at/wide/d%d/f%02d", m->mnt, dir, i);
+		snprintf(want, sizeof(want), "file %d of %d\n", i, dir);
+		fd = open(path, O_RDONLY);
+		assert_true(fd >= 0);
+		assert_int_equal(read(fd, got, sizeof(got)), strlen(want));
+		assert_string_equal(got, want);
+		assert_int_equal(close(fd), 0);
+	}
+	return mounted_requests(m, "read") - before - idle;
+}
+
+/* The second file that is read makes the rest of the directory come by itself. The thread that brings it has no
+ * deadline, so there are many directories to be quick in; without it not one would do. */
+static void brings_the_rest_of_a_directory(void **state)
+{
+	struct mounted *m = *state;
+	int n_quick = 0;
+
+	mounted_sh(
+		m,
+		"cd \"$W\"; for d in $(seq 0 11); do mkdir d$d; for f in $(seq 10 39); do "
+		"echo \"file $f of $d\" >d$d/f$f; done; done; git add -A; git commit -qm wide; "
+		"git push -q origin HEAD:refs/heads/wide");
+	mounted_until(m, 2000, "test -e \"$M/demo/at/wide/run.sh\"");
+	for (int d = 0; d < DIRS; d++) {
+		mounted_sh(m, "ls -l \"$M/demo/at/wide/d%d\" >/dev/null", d);
+		/* neither a listing nor one file is reason enough */
+		assert_int_equal(read_files(m, d, 10, 1), 1);
+		assert_int_equal(read_files(m, d, 11, 1), 1);
+		n_quick += read_files(m, d, 12, FILES - 2) < FILES / 4;
+	}
+	assert_true(n_quick > 0);
+}
+
 static void forgets_what_the_kernel_forgets(void **state)
 {
 	struct mounted *m = *state;
@@ -169,6 +216,7 @@ int main(void)
 		CLAIM(never_hears_of_opens),
 		CLAIM(reads_equal_files_once),
 		CLAIM(walks_with_two_requests_a_directory),
+		CLAIM(brings_the_rest_of_a_directory),
 		CLAIM(forgets_what_the_kernel_forgets),
 	};
 
