@@ -269,6 +269,9 @@ static void *look_after(void *arg)
 		open = send_all(r);
 		pthread_mutex_lock(&r->lock);
 		full = is_full_locked(r);
+		/* All was sent and there is more: nobody else would wake us for it. */
+		if (r->input.len && !r->out.len)
+			wait = 0;
 		pthread_mutex_unlock(&r->lock);
 		if (open && provider_poll(r->provider, fds, full ? 1 : 2, wait) < 0)
 			break;
