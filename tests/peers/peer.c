@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "tests/peers/guest.h"
 #include "tests/peers/peer_private.h"
@@ -163,25 +165,33 @@ static void completed(void *cls, struct MHD_Connection *connection, void **state
 	*state = NULL;
 }
 
+/* The socket first: what every thread reads must stand before there is one. */
 static int listen_on(struct peer *p, uint16_t port)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
 				   .sin_port = htons(port),
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	const union MHD_DaemonInfo *info;
+	socklen_t len = sizeof(addr);
+	CLEANUP(close_p)
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int on = 1;
 
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&addr, len) || listen(fd, BACKLOG) ||
+	    getsockname(fd, (struct sockaddr *)&addr, &len))
+		return fail(-errno, "listen on 127.0.0.1:%u", port);
+	p->port = ntohs(addr.sin_port);
+	(void)snprintf(p->url, sizeof(p->url), "http://127.0.0.1:%u", p->port);
 	p->daemon = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
 			MHD_USE_ITC | MHD_ALLOW_UPGRADE,
-		port, NULL, NULL, answer, p, MHD_OPTION_SOCK_ADDR, &addr,
+		0, NULL, NULL, answer, p, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
 		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_URI_LOG_CALLBACK,
 		begin, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
-		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_END);
+		MHD_OPTION_END);
 	if (!p->daemon)
-		return fail(errno ? -errno : -EIO, "listen on 127.0.0.1:%u", port);
-	info = MHD_get_daemon_info(p->daemon, MHD_DAEMON_INFO_BIND_PORT);
-	p->port = info && info->port ? info->port : port;
-	(void)snprintf(p->url, sizeof(p->url), "http://127.0.0.1:%u", p->port);
+		return fail(-EIO, "serve on 127.0.0.1:%u", p->port);
+	(void)TAKE_FD(fd); /* the daemon's */
 	return 0;
 }
 
