@@ -10,6 +10,7 @@
  * when the server does not know it, and remember that.
  */
 #include "provider/e2b_private.h"
+#include "provider/exec_channel.h"
 
 #include <ctype.h>
 #include <poll.h>
@@ -33,10 +34,11 @@ void *e2b_op_new(struct e2b *p, struct provider_call *c, const char *id, size_t 
 {
 	struct e2b_op *op = alloc_zero(size);
 	int64_t ms = c && c->deadline_ms > 0 ? c->deadline_ms : E2B_DEFAULT_MS;
+	bool none = c && c->deadline_ms < 0;
 
 	op->p = p;
 	op->c = c;
-	op->deadline = clock_now(p->clock) + ms;
+	op->deadline = none ? INT64_MAX : clock_now(p->clock) + ms;
 	buf_init(&op->body, 1 << 20);
 	(void)snprintf(op->id, sizeof(op->id), "%s", id);
 	TAILQ_INSERT_TAIL(&p->ops, op, all);
@@ -87,7 +89,8 @@ void e2b_end_later(struct e2b_op *op, int result, const char *why)
 
 int64_t e2b_left_ms(const struct e2b_op *op)
 {
-	int64_t left = op->deadline - clock_now(op->p->clock);
+	int64_t left = op->deadline == INT64_MAX ? E2B_DEFAULT_MS
+						 : op->deadline - clock_now(op->p->clock);
 
 	return left > 1 ? left : 1;
 }
@@ -95,7 +98,11 @@ int64_t e2b_left_ms(const struct e2b_op *op)
 static void e2b_caps(struct provider *p, struct provider_caps *ret)
 {
 	ret->flags = PROVIDER_CAP_EXEC | PROVIDER_CAP_EXEC_STDIN | PROVIDER_CAP_GIT |
-		     PROVIDER_CAP_TAR | PROVIDER_CAP_PAUSE | PROVIDER_CAP_NETWORK;
+		     PROVIDER_CAP_TAR | PROVIDER_CAP_PAUSE | PROVIDER_CAP_NETWORK |
+		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL |
+		     PROVIDER_CAP_BACKGROUND | PROVIDER_CAP_USER | PROVIDER_CAP_METRICS;
+	if (e2b_of(p)->channels)
+		ret->flags |= PROVIDER_CAP_AGENT;
 	/* A preview needs a host name of its own, which a server reached by header routing does not give. */
 	if (!e2b_of(p)->sandbox_url)
 		ret->flags |= PROVIDER_CAP_PREVIEW;
@@ -104,10 +111,20 @@ static void e2b_caps(struct provider *p, struct provider_caps *ret)
 	ret->upload_limit = 0;
 }
 
+static int e2b_agent_open(struct provider *p, const char *id, struct channel **ret,
+			  struct provider_call *c)
+{
+	struct exec_channels *channels = e2b_of(p)->channels;
+
+	return channels ? exec_channels_open(channels, id, ret, c) : PROVIDER_UNSUPPORTED;
+}
+
 static int e2b_cancel(struct provider *p, struct provider_call *c)
 {
 	struct e2b_op *op = c->impl;
 
+	if (e2b_of(p)->channels && exec_channels_cancel(e2b_of(p)->channels, c))
+		return 0;
 	if (!op || op->later)
 		return 0;
 	if (op->cancel)
@@ -160,6 +177,7 @@ static void e2b_free(struct provider *base)
 {
 	struct e2b *p = e2b_of(base);
 
+	exec_channels_free(p->channels);
 	http_free(p->http); /* before the ops, whose memory it borrows */
 	while (!TAILQ_EMPTY(&p->ops))
 		op_free(TAILQ_FIRST(&p->ops));
@@ -172,6 +190,7 @@ static void e2b_free(struct provider *base)
 	free(p->sandbox_url);
 	free(p->template_id);
 	free(p->user);
+	free(p->dir);
 	free(p);
 }
 
@@ -181,7 +200,7 @@ static const struct provider_ops e2b_ops = {
 	.caps = e2b_caps,
 	.create = e2b_create,
 	.get = e2b_get,
-	.list = e2b_list,
+	.list = e2b_list_page,
 	.start = e2b_resume,
 	.stop = e2b_stop,
 	.pause = e2b_pause,
@@ -189,9 +208,15 @@ static const struct provider_ops e2b_ops = {
 	.delete = e2b_delete,
 	.keep_alive = e2b_keep_alive,
 	.exec = e2b_exec,
+	.exec_feed = e2b_exec_feed,
+	.exec_feed_end = e2b_exec_feed_end,
+	.exec_signal = e2b_exec_signal,
+	.attach = e2b_attach,
+	.metrics = e2b_metrics,
 	.put = e2b_put,
 	.fetch = e2b_fetch,
 	.url = e2b_url,
+	.agent_open = e2b_agent_open,
 	.cancel = e2b_cancel,
 	.more = e2b_more,
 	.poll = e2b_poll,
@@ -243,12 +268,18 @@ int provider_e2b_new(const struct provider_e2b_config *config, struct provider *
 	p->sandbox_url = url_copy(config->sandbox_url);
 	p->template_id = alloc_str(config->template_id ? config->template_id : "base");
 	p->user = alloc_str(config->user);
+	p->dir = alloc_str(config->dir ? config->dir : "app");
 	p->key_header = alloc_fmt("X-API-Key: %s", config->api_key);
 	r = http_new(&http, &p->http);
 	if (r) {
 		e2b_free(&p->base);
 		return r;
 	}
+	if (config->agent)
+		p->channels = exec_channels_new(&p->base, &(struct exec_channels_config){
+								  .agent = config->agent,
+								  .root = p->dir,
+							  });
 	*ret = &p->base;
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* provider/e2b_files.c - files over plain HTTP, and addresses of what listens inside.
+/* provider/e2b_files.c - files over plain HTTP.
  *
  * A file goes up as one body: octet-stream where envd is new enough (0.5.7), one multipart part before. The answer
  * names what was written and is compared with what was asked. envd truncates in place, keeps an old
@@ -278,42 +278,5 @@ int e2b_fetch(struct provider *p, const char *id, struct provider_sink *to,
 	d->op.inside = download_inside;
 	d->op.deinit = download_deinit;
 	e2b_inside(&d->op);
-	return 0;
-}
-
-/* Addresses. */
-
-struct address {
-	struct e2b_op op;
-	struct provider_preview *ret;
-};
-
-static void address_inside(struct e2b_op *op)
-{
-	struct address *a = (struct address *)(void *)op;
-	const struct e2b_box *box = e2b_box_find(op->p, op->id);
-
-	(void)snprintf(a->ret->url, PROVIDER_URL_MAX, "https://%u-%s.%s/", a->ret->port, op->id,
-		       box->domain[0] ? box->domain : op->p->domain);
-	e2b_end_later(op, 0, NULL);
-}
-
-int e2b_url(struct provider *p, const char *id, struct provider_preview *ret,
-	    struct provider_call *c)
-{
-	struct address *a;
-
-	if (!e2b_id_good(id))
-		return PROVIDER_GONE;
-	if (e2b_of(p)->sandbox_url) {
-		(void)snprintf(
-			c->why, sizeof(c->why),
-			"this server routes by headers; its sandboxes have no addresses");
-		return PROVIDER_UNSUPPORTED;
-	}
-	a = e2b_op_new(e2b_of(p), c, id, sizeof(*a));
-	a->ret = ret;
-	a->op.inside = address_inside;
-	e2b_inside(&a->op);
 	return 0;
 }

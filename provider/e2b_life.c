@@ -128,6 +128,15 @@ static void put_metadata(struct json_out *o, const struct provider_spec *spec,
 	json_str_field(o, "fragfsCall", nonce);
 	if (spec->label)
 		json_str_field(o, "label", spec->label);
+	for (const char *const *l = spec->labels; l && *l; l++) {
+		const char *eq = strchr(*l, '=');
+		char name[256];
+
+		if (!eq || (size_t)(eq - *l) >= sizeof(name))
+			continue;
+		(void)snprintf(name, sizeof(name), "%.*s", (int)(eq - *l), *l);
+		json_str_field(o, name, eq + 1);
+	}
 	json_end(o, '}');
 }
 
@@ -489,7 +498,7 @@ static void listed(struct e2b_op *op, int result)
 	e2b_end(op, 0, NULL);
 }
 
-int e2b_list(struct provider *p, struct provider_page *page, struct provider_call *c)
+int e2b_list_page(struct provider *p, struct provider_page *page, struct provider_call *c)
 {
 	struct listing *l = e2b_op_new(e2b_of(p), c, "", sizeof(*l));
 

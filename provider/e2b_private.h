@@ -34,14 +34,16 @@ struct e2b_box {
 };
 
 struct e2b_op;
+struct exec_channels;
 TAILQ_HEAD(e2b_ops, e2b_op);
 
 struct e2b {
 	struct provider base;
 	struct http *http;
 	const struct clock *clock;
-	char *api_url, *domain, *sandbox_url, *template_id, *user;
-	char *key_header; /* secret */
+	char *api_url, *domain, *sandbox_url, *template_id, *user, *dir;
+	struct exec_channels *channels; /* NULL: there is no agent to send */
+	char *key_header;               /* secret */
 	struct e2b_box *boxes[E2B_BUCKETS];
 	struct e2b_ops ops;
 	bool old_create, old_connect, old_list; /* the server has no v2 of it */
@@ -65,6 +67,7 @@ struct e2b_op {
 	void (*deinit)(struct e2b_op *op);
 	/* The caller wants it over, instead of cancelling `http`; may be NULL. */
 	void (*cancel)(struct e2b_op *op);
+	const char *user;  /* for requests to envd, instead of the provider's; or NULL */
 	const char *extra; /* a header for the next request to envd, or NULL */
 	bool later;        /* ends at the next poll, with `was` */
 	/* What the request before probing ended with. */
@@ -107,6 +110,7 @@ bool e2b_envd(struct e2b_op *op, struct http_request *r, const char *method, con
 	      const char *type);
 /* A unary RPC of envd with op->body. */
 void e2b_rpc(struct e2b_op *op, const char *method, void (*then)(struct e2b_op *, int));
+void e2b_envd_get(struct e2b_op *op, const char *path, void (*then)(struct e2b_op *, int));
 /* Why a request failed, in the server's words or ours; without secrets. */
 void e2b_why(const struct http_request *r, char ret[HTTP_WHY_MAX]);
 /* Ends the op after a failed request to the API. */
@@ -122,7 +126,7 @@ int e2b_create(struct provider *p, const struct provider_spec *spec,
 	       struct provider_sandbox *ret, struct provider_call *c);
 int e2b_get(struct provider *p, const char *id, struct provider_sandbox *ret,
 	    struct provider_call *c);
-int e2b_list(struct provider *p, struct provider_page *page, struct provider_call *c);
+int e2b_list_page(struct provider *p, struct provider_page *page, struct provider_call *c);
 int e2b_resume(struct provider *p, const char *id, struct provider_call *c);
 int e2b_pause(struct provider *p, const char *id, struct provider_call *c);
 int e2b_stop(struct provider *p, const char *id, struct provider_call *c);
@@ -131,6 +135,14 @@ int e2b_keep_alive(struct provider *p, const char *id, int64_t seconds,
 		   struct provider_call *c);
 int e2b_exec(struct provider *p, const char *id, struct provider_exec *x,
 	     struct provider_call *c);
+ssize_t e2b_exec_feed(struct provider *p, struct provider_call *c, const void *data,
+		      size_t len);
+int e2b_exec_feed_end(struct provider *p, struct provider_call *c);
+int e2b_exec_signal(struct provider *p, struct provider_call *c, int number);
+int e2b_attach(struct provider *p, const char *id, const char *ref, struct provider_exec *x,
+	       struct provider_call *c);
+int e2b_metrics(struct provider *p, const char *id, struct provider_metrics *ret,
+		struct provider_call *c);
 int e2b_put(struct provider *p, const char *id, const struct provider_file *file,
 	    struct provider_call *c);
 int e2b_fetch(struct provider *p, const char *id, struct provider_sink *to,

@@ -110,7 +110,10 @@ bool e2b_envd(struct e2b_op *op, struct http_request *r, const char *method, con
 	const char *headers[E2B_HEADERS] = {id, port};
 	const char *secrets[] = {box->token[0] ? token : NULL, NULL};
 	/* envd before 0.4.0 has no default user */
-	const char *name = p->user ? p->user : box->version < 400 ? "user" : NULL;
+	const char *name = op->user             ? op->user
+			   : p->user            ? p->user
+			   : box->version < 400 ? "user"
+						: NULL;
 	size_t n = 2;
 	int code;
 
@@ -152,6 +155,13 @@ void e2b_rpc(struct e2b_op *op, const char *method, void (*then)(struct e2b_op *
 	op->http.body_len = op->body.len;
 	op->http.expect = "application/json";
 	(void)e2b_envd(op, &op->http, "POST", path, "application/json");
+}
+
+void e2b_envd_get(struct e2b_op *op, const char *path, void (*then)(struct e2b_op *, int))
+{
+	reset_request(op, then);
+	op->http.expect = "application/json";
+	(void)e2b_envd(op, &op->http, "GET", path, NULL);
 }
 
 void e2b_why(const struct http_request *r, char ret[HTTP_WHY_MAX])

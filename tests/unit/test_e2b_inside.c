@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "tests/unit/e2b_wire.h"
 
@@ -21,9 +22,6 @@ static void runs_a_command_and_defaults_the_exit_code(void **state)
 		 .head = STREAM,
 		 BYTES(START_FRAME USER_FRAME ALIVE_FRAME ZERO_FRAME DONE_FRAME)},
 		{0}};
-	static const char start[] =
-		"{\"process\":{\"cmd\":\"id\",\"args\":[\"-un\"],\"envs\":{\"A\":\"1\"},"
-		"\"cwd\":\"/tmp\"}\n,\"stdin\":false}\n";
 	const char *env[] = {"A=1", NULL};
 	struct provider_exec x = {.cwd = "/tmp", .env = env, .status = 77};
 	struct fixture *f = *state;
@@ -40,9 +38,14 @@ static void runs_a_command_and_defaults_the_exit_code(void **state)
 	assert_true(has(r->head, "E2b-Sandbox-Id: " ID "\r\n"));
 	assert_true(has(r->head, "E2b-Sandbox-Port: 49983\r\n"));
 	assert_false(has(r->head, "Connect-Timeout-Ms")); /* it would kill the command */
-	assert_int_equal(r->body_len, 5 + (unsigned char)r->body[4]);
-	assert_int_equal(r->body[0], 0);
-	assert_string_equal(r->body + 5, start);
+	assert_int_equal(r->body_len,
+			 5 + ((unsigned char)r->body[3] << 8 | (unsigned char)r->body[4]));
+	assert_memory_equal(r->body, "\0\0\0", 3);
+	/* behind the line of sh that makes a process group */
+	assert_true(has(r->body + 5, "{\"process\":{\"cmd\":\"/bin/sh\",\"args\":[\"-c\",\""));
+	assert_true(has(r->body + 5, "exec setsid "));
+	assert_true(has(r->body + 5, "\",\"sh\",\"\",\"id\",\"-un\"],\"envs\":{\"A\":\"1\"},"
+				     "\"cwd\":\"/tmp\"}\n,\"stdin\":false}\n"));
 }
 
 static void sends_input_in_order_and_closes_it(void **state)
@@ -194,17 +197,29 @@ static void asks_for_the_token_again_when_it_changed(void **state)
 	assert_int_equal(scripted_count(f->server), 7);
 }
 
-static void kills_what_it_gives_up(void **state)
+/* The last Start whose message holds `part`, waited for. */
+static const struct scripted_request *await_start(struct fixture *f, const char *part)
 {
-	static const struct scripted_reply script[] = {
-		KNOWN,
-		{.match = "POST /process.Process/Start",
-		 .head = STREAM,
-		 .length = -1,
-		 BYTES(START_FRAME USER_FRAME),
-		 .end = SCRIPTED_HANG},
-		{.match = "POST /process.Process/SendSignal", .head = JSON, .body = "{}"},
-		{0}};
+	for (;;) {
+		for (size_t i = scripted_count(f->server); i-- > 0;) {
+			const struct scripted_request *r = scripted_at(f->server, i);
+
+			if (has(r->line, "/process.Process/Start") && has(r->body + 5, part))
+				return r;
+		}
+		assert_true(provider_poll(f->p, NULL, 0, 10) >= 0);
+	}
+}
+
+#define ENDLESS                                                                                \
+	{                                                                                      \
+		.match = "POST /process.Process/Start", .head = STREAM, .length = -1,          \
+		BYTES(START_FRAME USER_FRAME), .end = SCRIPTED_HANG                            \
+	}
+
+static void kills_the_group_of_what_it_gives_up(void **state)
+{
+	static const struct scripted_reply script[] = {KNOWN, ENDLESS, {0}};
 	struct provider_exec x = {.argv = argv_id, .on_output = took};
 	struct fixture *f = *state;
 
@@ -212,17 +227,137 @@ static void kills_what_it_gives_up(void **state)
 	assert_int_equal(provider_exec(f->p, ID, &x, call(f)), 0);
 	while (f->out_len == 0)
 		assert_true(provider_poll(f->p, NULL, 0, 1000) >= 0);
+	assert_int_equal(provider_exec_signal(f->p, &f->c, 2), 0);
+	(void)await_start(f, "kill -2 -- -531 2>/dev/null || kill -2 531");
 	assert_int_equal(provider_cancel(f->p, &f->c), 0);
 	assert_int_equal(settle(f, 0), -ECANCELED);
-	while (!scripted_last(f->server, "POST /process.Process/SendSignal"))
-		assert_true(provider_poll(f->p, NULL, 0, 10) >= 0);
-	assert_string_equal(body_of(f, "POST /process.Process/SendSignal"),
-			    "{\"process\":{\"pid\":531},\"signal\":\"SIGNAL_SIGKILL\"}");
-	/* and at a deadline, which the server is told, too */
+	(void)await_start(f, "kill -9 -- -531");
+}
+
+static void gives_up_at_a_deadline_that_the_server_knows_too(void **state)
+{
+	static const struct scripted_reply script[] = {KNOWN, ENDLESS, {0}};
+	struct provider_exec x = {.argv = argv_id};
+	struct fixture *f = *state;
+
+	serve(f, script);
 	call(f)->deadline_ms = 300;
 	assert_int_equal(settle(f, provider_exec(f->p, ID, &x, &f->c)), -ETIMEDOUT);
-	assert_true(has(scripted_last(f->server, "POST /process.Process/Start")->head,
-			"Connect-Timeout-Ms: "));
+	assert_true(has(await_start(f, "\"id\"")->head, "Connect-Timeout-Ms: "));
+	(void)await_start(f, "kill -9 -- -531");
+}
+
+static void feeds_a_command_and_tells_when_there_is_room(void **state)
+{
+	static const struct scripted_reply script[] = {
+		KNOWN,
+		{.match = "POST /process.Process/SendInput", .head = JSON, .body = "{}"},
+		{.match = "POST /process.Process/CloseStdin", .head = JSON, .body = "{}"},
+		ENDLESS,
+		{0}};
+	struct provider_exec x = {.argv = argv_id, .fed = true, .in = "a", .in_len = 1};
+	size_t len = 3 << 20, sent = 0;
+	struct fixture *f = *state;
+	char *data = alloc_zero(len);
+	size_t got = 0;
+
+	serve(f, script);
+	assert_int_equal(provider_exec(f->p, ID, &x, call(f)), 0);
+	assert_int_equal(provider_exec_feed(f->p, &f->c, "b", 1), 1); /* before it runs */
+	while (sent < len) {
+		ssize_t n = provider_exec_feed(f->p, &f->c, data + sent, len - sent);
+
+		assert_true(n > 0 || n == -EAGAIN);
+		sent += n > 0 ? (size_t)n : 0;
+		assert_true(provider_poll(f->p, NULL, 0, 10) >= 0);
+	}
+	assert_int_equal(provider_exec_feed_end(f->p, &f->c), 0);
+	while (!scripted_last(f->server, "POST /process.Process/CloseStdin"))
+		assert_true(provider_poll(f->p, NULL, 0, 10) >= 0);
+	assert_int_equal(provider_exec_feed(f->p, &f->c, "x", 1), -EPIPE);
+	for (size_t i = 0; i < scripted_count(f->server); i++) {
+		const struct scripted_request *r = scripted_at(f->server, i);
+
+		if (has(r->line, "SendInput"))
+			got += (strcspn(strstr(r->body, "stdin\":\"") + 8, "=\"")) * 3 / 4;
+	}
+	assert_int_equal(got, len + 2);
+	free(data);
+}
+
+static void says_that_an_old_envd_cannot_close_input(void **state)
+{
+	static const struct scripted_reply script[] = {
+		KNOWN,
+		{.match = "POST /process.Process/SendInput", .head = JSON, .body = "{}"},
+		{.match = "POST /process.Process/CloseStdin",
+		 .head = "HTTP/1.1 404 Not Found",
+		 .body = "404 page not found"},
+		ENDLESS,
+		{0}};
+	struct provider_exec x = {.in = "a", .in_len = 1};
+	struct fixture *f = *state;
+
+	serve(f, script);
+	assert_int_equal(run(f, &x), PROVIDER_UNSUPPORTED);
+}
+
+static void leaves_a_background_command_and_finds_it_again(void **state)
+{
+	static const struct scripted_reply script[] = {
+		KNOWN,
+		ENDLESS,
+		{.match = "POST /process.Process/List", .head = JSON, .uses = 1, .body = "{}"},
+		{.match = "POST /process.Process/List",
+		 .head = JSON,
+		 .body = "{\"processes\":[{\"pid\":531,\"tag\":\"another\",\"config\":{\"cmd\":"
+			 "\"x\"}}]}"},
+		{.match = "POST /process.Process/Connect",
+		 .head = STREAM,
+		 BYTES(START_FRAME USER_FRAME ZERO_FRAME DONE_FRAME)},
+		{0}};
+	struct provider_exec x = {.argv = argv_id, .background = true};
+	struct provider_exec again = {.on_output = took};
+	struct fixture *f = *state;
+	size_t n;
+
+	serve(f, script);
+	assert_int_equal(settle(f, provider_exec(f->p, ID, &x, call(f))), 0);
+	assert_memory_equal(x.ref, "531.", 4);
+	assert_true(has(await_start(f, "\"id\"")->body + 5, x.ref + 4));
+	n = scripted_count(f->server);
+	assert_int_equal(provider_poll(f->p, NULL, 0, 50), 0);
+	assert_int_equal(scripted_count(f->server), n); /* it is not killed */
+	assert_int_equal(settle(f, provider_attach(f->p, ID, x.ref, &again, call(f))), 0);
+	assert_string_equal(f->out, "user\n");
+	assert_memory_equal(body_of(f, "POST /process.Process/Connect"),
+			    "\0\0\0\0\x17{\"process\":{\"pid\":531}}", 28);
+	/* its pid is another's by now */
+	assert_int_equal(settle(f, provider_attach(f->p, ID, x.ref, &again, call(f))),
+			 PROVIDER_REFUSED);
+	assert_int_equal(provider_attach(f->p, ID, "531", &again, call(f)), PROVIDER_REFUSED);
+}
+
+static void tells_what_a_sandbox_uses(void **state)
+{
+	static const struct scripted_reply script[] = {
+		KNOWN,
+		{.match = "GET /metrics",
+		 .head = JSON,
+		 .body = "{\"ts\":1795415460,\"cpu_count\":2,\"cpu_used_pct\":25.5,\"mem_"
+			 "total\":4096,"
+			 "\"mem_used\":1024,\"disk_used\":7,\"disk_total\":8}"},
+		{0}};
+	struct provider_metrics m;
+	struct fixture *f = *state;
+
+	serve(f, script);
+	assert_int_equal(settle(f, provider_metrics(f->p, ID, &m, call(f))), 0);
+	assert_int_equal(m.time, 1795415460);
+	assert_int_equal(m.cpu_limit, 200);
+	assert_int_equal(m.cpu_percent, 51);
+	assert_int_equal(m.memory_bytes, 1024);
+	assert_int_equal(m.disk_limit, 8);
 }
 
 static void refuses_a_stream_of_garbage(void **state)
@@ -273,7 +408,7 @@ static void puts_a_file_and_its_mode(void **state)
 	assert_int_equal(r->body_len, 2);
 	assert_memory_equal(r->body, "\0x", 2);
 	assert_true(has(body_of(f, "POST /process") + 5,
-			"\"cmd\":\"chmod\",\"args\":[\"755\",\"--\",\"/a b/\\\"q\\\"\"]"));
+			"\"chmod\",\"755\",\"--\",\"/a b/\\\"q\\\"\"]"));
 }
 
 static void puts_in_parts_where_envd_is_old(void **state)
@@ -376,7 +511,12 @@ int main(void)
 		T(takes_no_stream_for_done_that_did_not_say_so),
 		T(tells_why_a_command_did_not_start),
 		T(asks_for_the_token_again_when_it_changed),
-		T(kills_what_it_gives_up),
+		T(kills_the_group_of_what_it_gives_up),
+		T(gives_up_at_a_deadline_that_the_server_knows_too),
+		T(feeds_a_command_and_tells_when_there_is_room),
+		T(says_that_an_old_envd_cannot_close_input),
+		T(leaves_a_background_command_and_finds_it_again),
+		T(tells_what_a_sandbox_uses),
 		T(refuses_a_stream_of_garbage),
 		T(puts_a_file_and_its_mode),
 		T(puts_in_parts_where_envd_is_old),
