@@ -4,7 +4,8 @@
  * lent stays open; when the limit of the process is reached, idle ones are closed before the caller
  * hears of it.
  *
- * Native files stand in files/<last two hex digits>/<number>. Shards are made as they are needed; a file that a power
+ * Native files stand in files/<shard>/<number>; thousands made one after the other share a shard, which the backing file
+ * system likes better than spreading them. Shards are made as they are needed; a file that a power
  * cut took before it was synced is simply made again, empty, which is what its inode then says.
  */
 #include "store/work_private.h"
@@ -101,7 +102,8 @@ void work_fds_free(struct work_fds *f)
 
 void work_native_path(uint64_t ino, char ret[WORK_NATIVE_PATH])
 {
-	(void)snprintf(ret, WORK_NATIVE_PATH, "%02x/%" PRIx64, (unsigned)(ino & 0xff), ino);
+	(void)snprintf(ret, WORK_NATIVE_PATH, "%02x/%" PRIx64, (unsigned)(ino >> 12 & 0xff),
+		       ino);
 }
 
 static int open_native(const struct work *w, uint64_t ino, bool make)

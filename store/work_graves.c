@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-enum { MANY = 1024 };
+enum { MANY = 4096 };
 #define MUCH ((uint64_t)64 << 20)
 
 struct work_graves {
@@ -53,6 +53,22 @@ void work_bury(struct work *w, uint64_t ino)
 	g->inos[g->n++] = ino;
 }
 
+/* Unless the inode has native bytes again: a clean file whose old ones were dropped may have been written to. */
+static void remove_native(struct work *w, uint64_t ino)
+{
+	char path[WORK_NATIVE_PATH];
+	const struct work_node *n;
+
+	work_native_path(ino, path);
+	LOCKED(&w->lock);
+	n = work_node_find(w, ino);
+	if (n && (n->r.flags & WORK_NATIVE || n->copying || n->n_writers))
+		return;
+	if (unlinkat(w->files_fd, path, 0) && errno != ENOENT)
+		log_warn("work tree '%s': remove '%s': %s, ignoring", w->info.name, path,
+			 strerror(errno));
+}
+
 void work_dig(struct work *w, bool all)
 {
 	struct work_graves *g = w->graves, mine;
@@ -70,13 +86,7 @@ void work_dig(struct work *w, bool all)
 		free(mine.inos);
 		return;
 	}
-	for (size_t i = 0; i < mine.n; i++) {
-		char path[WORK_NATIVE_PATH];
-
-		work_native_path(mine.inos[i], path);
-		if (unlinkat(w->files_fd, path, 0) && errno != ENOENT)
-			log_warn("work tree '%s': remove '%s': %s, ignoring", w->info.name,
-				 path, strerror(errno));
-	}
+	for (size_t i = 0; i < mine.n; i++)
+		remove_native(w, mine.inos[i]);
 	free(mine.inos);
 }

@@ -138,7 +138,7 @@ void work_node_settle(struct work *w, struct work_node *n)
 	while (n && n != w->root && !is_needed(n)) {
 		struct work_node *up = work_parent_node(n);
 
-		if (n->is_orphan && n->r.flags & WORK_NATIVE)
+		if (n->is_orphan && n->r.flags & WORK_NATIVE && !n->is_unborn)
 			work_bury(w, n->r.ino);
 		if (n->names)
 			work_name_drop(w, n->names);

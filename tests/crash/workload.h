@@ -32,6 +32,7 @@ extern const struct workload workload_numbers;
 extern const struct workload workload_projects;
 extern const struct workload workload_sloppy;
 extern const struct workload workload_state;
+extern const struct workload workload_trees;
 
 /* NULL when there is none of that name. */
 const struct workload *workload_find(const char *name);

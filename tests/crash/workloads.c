@@ -5,7 +5,7 @@
 
 static const struct workload *const workloads[] = {
 	&workload_commits,  &workload_files,  &workload_imports, &workload_numbers,
-	&workload_projects, &workload_sloppy, &workload_state,
+	&workload_projects, &workload_sloppy, &workload_state,   &workload_trees,
 };
 
 const struct workload *workload_find(const char *name)
