@@ -127,7 +127,33 @@ static struct gitignore *ignore_of(struct work *w)
 	buf_init(&b, IGNORE_MAX);
 	if (dir >= 0)
 		(void)io_slurp(dir, "info/exclude", &b);
+	(void)buf_str(&b, "\n/.git\n");
 	return gitignore_new(b.data, b.len, read_ignore, w);
+}
+
+/* ---- the file that leads git to the admin directory ---- */
+
+static int put_git_file(struct worktree *t)
+{
+	CLEANUP(free_p) char *text = worktree_git_text(t->project, t->name);
+	struct work_attr root, a;
+	struct work_caller who;
+	size_t done;
+	int r = work_lookup(t->work, WORK_ROOT_INO, ".git", &a);
+
+	if (!r)
+		work_release(t->work, a.ino, 1);
+	if (r != ENOENT)
+		return r < 0 ? r : 0;
+	r = work_getattr(t->work, WORK_ROOT_INO, &root);
+	who = (struct work_caller){root.uid, root.gid};
+	if (!r)
+		r = work_create_file(t->work, WORK_ROOT_INO, ".git", 0644, &who, &a);
+	if (r)
+		return r < 0 ? r : fail(-EIO, "make .git in work tree '%s'", t->name);
+	r = work_write(t->work, a.ino, 0, text, strlen(text), &done);
+	work_release(t->work, a.ino, 1);
+	return r > 0 ? fail(-EIO, "write .git in work tree '%s'", t->name) : r;
 }
 
 /* ---- beginning ---- */
@@ -245,6 +271,9 @@ static int begin(struct work *w, struct worktree *t, work_moved_fn moved, void *
 		r = open_admin(t);
 	if (r)
 		return r < 0 ? r : (int)WORKTREE_GONE;
+	r = put_git_file(t);
+	if (r)
+		return r;
 	t->ignore = ignore_of(w);
 	r = recover(t, moved, arg);
 	if (!r)
@@ -362,7 +391,9 @@ static int move_content(struct worktree *t, work_moved_fn moved, void *arg)
 	int r = t->op.switches ? work_switch(t->work, &t->op.after.tree, t->ignore, moved, arg)
 			       : work_rebase(t->work, &t->op.after.tree);
 
-	return r > 0 ? fail(-EIO, "switch work tree '%s'", t->name) : r;
+	if (r)
+		return r > 0 ? fail(-EIO, "switch work tree '%s'", t->name) : r;
+	return put_git_file(t);
 }
 
 static int move_head(struct worktree *t)

@@ -51,3 +51,19 @@ char *cli_project_here(struct cli *cli)
 		return NULL;
 	return alloc_copy(below + 1, len);
 }
+
+char *here_work(void)
+{
+	CLEANUP(mount_deinit) struct mount m = {0};
+	CLEANUP(free_p) char *below = NULL;
+	const char *p;
+
+	if (!stand(&m, &below) || below[0] != '/')
+		return NULL;
+	p = below + 1 + strcspn(below + 1, "/");
+	if (!strncmp(p, "/live", 5) && (!p[5] || p[5] == '/'))
+		return alloc_str("live");
+	if (strncmp(p, "/work/", 6) != 0 || !p[6])
+		return NULL;
+	return alloc_copy(p + 6, strcspn(p + 6, "/"));
+}

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -295,6 +296,25 @@ static void a_session_is_a_branch_and_a_work_tree(void **state)
 	assert_int_equal(work_session_create(f->r->p, &spec, &info), 0);
 }
 
+static void the_file_that_leads_git_home_is_always_there(void **state)
+{
+	struct worked *f = *state;
+	struct commit_work_result res;
+	char want[600];
+
+	(void)snprintf(want, sizeof(want), "gitdir: %s/worktrees/live\n", f->r->git_dir);
+	worked_write(f->w, ".gitignore", "!.git\n");
+	go(f, "refs/heads/side", &f->side);
+	assert_string_equal(worked_read(f->w, ".git"), want);
+	worked_write(f->w, ".gitignore", "!.git\n");
+	assert_int_equal(commit(f, "take all", &res), 0);
+	assert_string_equal(repo_sh(f->r, "git show --format= --name-only side"), ".gitignore");
+	assert_int_equal(undo(f), 0);
+	assert_int_equal(undo(f), 0);
+	go(f, "refs/heads/main", &f->main);
+	assert_string_equal(worked_read(f->w, ".git"), want);
+}
+
 static void live_cannot_be_removed(void **state)
 {
 	struct worked *f = *state;
@@ -333,6 +353,7 @@ int main(void)
 		CLAIM(an_interrupted_restore_is_carried_forward_from_its_ref),
 		CLAIM(git_finds_nothing_to_complain_about_after_each),
 		CLAIM(a_session_is_a_branch_and_a_work_tree),
+		CLAIM(the_file_that_leads_git_home_is_always_there),
 		CLAIM(live_cannot_be_removed),
 		CLAIM(pruning_lets_old_snapshots_go),
 	};
