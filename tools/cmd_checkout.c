@@ -1,4 +1,4 @@
-/* frag checkout: moves a project's HEAD, and with it `live` in the mount and the project's sandbox.
+/* frag checkout: moves HEAD of a work tree, and with it its files and, of `live`, the project's sandbox.
  *
  * The flip is durable before anything else is told, so that a command killed anywhere leaves a HEAD that every follower
  * derives its work from. A branch's name keeps HEAD on the branch; any other version detaches it at the commit. The
@@ -19,22 +19,28 @@
 #include "store/project.h"
 #include "store/ref.h"
 #include "store/store.h"
+#include "store/work.h"
+#include "store/worktree_git.h"
 #include "sync/mirror.h"
 #include "tools/cli.h"
 #include "tools/drive.h"
 #include "tools/exact.h"
 #include "tools/sandbox.h"
 #include "tools/verbs.h"
+#include "tools/work_client.h"
 
 DEFINE_CLEANUP(struct commit *, commit_free)
-DEFINE_CLEANUP(struct project *, project_unref)
 DEFINE_CLEANUP(struct provider *, provider_free)
-DEFINE_CLEANUP(struct store *, store_close)
 
-enum { CHECKOUT_WAIT, CHECKOUT_NO_WAIT, CHECKOUT_TIMEOUT };
+enum { CHECKOUT_WAIT, CHECKOUT_NO_WAIT, CHECKOUT_TIMEOUT, CHECKOUT_ATOMIC };
 
 struct checkout {
 	struct cli *cli;
+	struct work_call call;
+	bool is_live;
+	struct project_head before;
+	int64_t operation; /* in the operation log; 0: there was no work tree to switch */
+	bool was_dirty;
 	struct store *store;
 	struct project *project;
 	const char *branch;           /* full name; NULL: detached */
@@ -111,16 +117,49 @@ static int resolve(struct checkout *c, const char *rev)
 	return CLI_DONE;
 }
 
-static int flip(struct checkout *c)
+/* A project in which nobody ever looked at files has a HEAD and no work tree. */
+static int flip_head(struct checkout *c, const char *branch, const struct oid *commit)
 {
-	int64_t start = clock_ns();
-	int r = project_set_head(c->project, c->branch, &c->commit);
+	int r = project_set_head(c->project, branch, commit);
 
 	if (r > 0)
 		return cli_refuse("`frag project list` shows those there are",
 				  "project '%s' has just vanished", project_name(c->project));
+	return r ? CLI_FAILED : CLI_DONE;
+}
+
+static int flip_work(struct checkout *c)
+{
+	int r;
+
+	work_call_begin(&c->call, "checkout");
+	exact_oid_field(&c->call.out, "commit", &c->commit);
+	json_str_field(&c->call.out, "branch", c->branch);
+	r = work_call_run(&c->call);
+	if (!r)
+		r = work_call_outcome(&c->call, "check out", NULL);
 	if (r)
+		return r;
+	c->operation = work_call_int(&c->call, "operation");
+	c->was_dirty = work_call_bool(&c->call, "dirty");
+	c->n_changed = (uint64_t)work_call_int(&c->call, "changed");
+	return CLI_DONE;
+}
+
+static int flip(struct checkout *c)
+{
+	int64_t start = clock_ns();
+	struct work_info info;
+	int r = work_find(c->project, c->call.work, &info);
+
+	if (r < 0)
 		return CLI_FAILED;
+	if (r == WORK_MISSING && c->is_live)
+		r = flip_head(c, c->branch, &c->commit);
+	else
+		r = flip_work(c);
+	if (r)
+		return r;
 	cli_changed(c->cli, project_name(c->project));
 	c->flip_us = (clock_ns() - start) / 1000;
 	return CLI_DONE;
@@ -168,6 +207,8 @@ static void print_json(const struct checkout *c)
 	json_int_field(&o, "seq", c->seq);
 	json_int_field(&o, "changed", (int64_t)c->n_changed);
 	json_int_field(&o, "flipUs", c->flip_us);
+	json_int_field(&o, "operation", c->operation);
+	json_bool_field(&o, "dirty", c->was_dirty);
 	json_key_out(&o, "sandbox");
 	if (c->has_sandbox) {
 		json_begin(&o, '{');
@@ -190,9 +231,12 @@ static void print_flip(const struct checkout *c)
 	if (c->branch)
 		(void)snprintf(where, sizeof(where), " on %s",
 			       c->branch + strlen("refs/heads/"));
-	printf("%s: now at fragment %u (%.12s)%s, %llu file%s changed\n",
-	       project_name(c->project), c->seq, oid_hex(&c->commit, hex), where,
-	       (unsigned long long)c->n_changed, c->n_changed == 1 ? "" : "s");
+	printf("%s%s%s: now at fragment %u (%.12s)%s, %llu file%s changed\n",
+	       project_name(c->project), c->is_live ? "" : ":", c->is_live ? "" : c->call.work,
+	       c->seq, oid_hex(&c->commit, hex), where, (unsigned long long)c->n_changed,
+	       c->n_changed == 1 ? "" : "s");
+	if (c->was_dirty)
+		printf("what was uncommitted is kept: `frag undo` brings it back\n");
 	(void)fflush(stdout);
 }
 
@@ -222,6 +266,34 @@ static int print_sandbox(const struct checkout *c)
 	return CLI_DONE;
 }
 
+/* Everything as it was before; the sandbox is told to go back too, and nobody waits for it. */
+static int roll_back(struct checkout *c)
+{
+	int r;
+
+	if (c->operation) {
+		work_call_begin(&c->call, "undo");
+		json_int_field(&c->call.out, "id", c->operation);
+		r = work_call_run(&c->call);
+		if (!r)
+			r = work_call_outcome(&c->call, "roll back", NULL);
+	} else {
+		r = flip_head(c, *c->before.branch ? c->before.branch : NULL,
+			      &c->before.commit);
+	}
+	cli_changed(c->cli, project_name(c->project));
+	if (r)
+		return r;
+	return cli_refuse("`frag sync status` says what is wrong with the sandbox",
+			  "the sandbox could not follow%s%s; nothing was switched",
+			  c->mirror.why[0] ? ": " : "", c->mirror.why);
+}
+
+static bool is_refused(const struct checkout *c)
+{
+	return !c->followed || c->outcome == MIRROR_LATE || c->outcome == MIRROR_STUCK;
+}
+
 static int check_out(struct checkout *c, const struct cli_args *args, const char *rev)
 {
 	CLEANUP(free_p) char *branch = branch_of(c->project, rev);
@@ -233,13 +305,18 @@ static int check_out(struct checkout *c, const struct cli_args *args, const char
 		r = flip(c);
 	if (r)
 		return r;
-	print_flip(c);
-	r = mirror_look(c->store, c->project, &c->mirror);
+	if (!args->values[CHECKOUT_ATOMIC])
+		print_flip(c);
+	r = c->is_live ? mirror_look(c->store, c->project, &c->mirror) : 1;
 	c->has_sandbox = r == 0;
 	if (r == 0 && !args->values[CHECKOUT_NO_WAIT])
 		r = follow(c);
 	else
 		r = r < 0 ? r : 0;
+	if (args->values[CHECKOUT_ATOMIC] && c->has_sandbox && is_refused(c))
+		return roll_back(c);
+	if (args->values[CHECKOUT_ATOMIC])
+		print_flip(c);
 	if (c->cli->json)
 		print_json(c);
 	if (!c->has_sandbox || (!r && args->values[CHECKOUT_NO_WAIT]))
@@ -248,31 +325,34 @@ static int check_out(struct checkout *c, const struct cli_args *args, const char
 	return args->values[CHECKOUT_WAIT] ? r : CLI_DONE;
 }
 
+static void checkout_deinit(struct checkout *c)
+{
+	work_call_deinit(&c->call);
+}
+
 static int run(struct cli *cli, const struct cli_args *args)
 {
-	CLEANUP(store_closep) struct store *st = NULL;
-	CLEANUP(project_unrefp) struct project *p = NULL;
-	struct checkout c = {.cli = cli};
+	CLEANUP(checkout_deinit) struct checkout c = {.cli = cli};
 	int64_t seconds = 60;
-	size_t used = 0;
 	int r;
 
-	if (args->values[CHECKOUT_WAIT] && args->values[CHECKOUT_NO_WAIT])
-		return cli_usage("--wait and --no-wait exclude each other");
+	if (args->values[CHECKOUT_NO_WAIT] &&
+	    (args->values[CHECKOUT_WAIT] || args->values[CHECKOUT_ATOMIC]))
+		return cli_usage("--no-wait excludes --wait and --atomic");
 	if (args->values[CHECKOUT_TIMEOUT] &&
 	    !cli_number("--timeout", args->values[CHECKOUT_TIMEOUT], 1, 86400, &seconds))
 		return CLI_USAGE;
-	r = cli_open_store(cli, &st);
-	if (!r)
-		r = cli_project_arg(cli, st, args, &p, &used);
+	r = work_call_init(&c.call, cli, args);
 	if (r)
 		return r;
-	if (args->n_pos != used + 1)
+	if (args->n_pos != c.call.used + 1)
 		return cli_usage("frag checkout wants a project and one version");
-	c.store = st;
-	c.project = p;
+	c.store = c.call.store;
+	c.project = c.call.project;
+	c.is_live = !strcmp(c.call.work, WORKTREE_LIVE);
 	c.timeout_ms = seconds * 1000;
-	return check_out(&c, args, args->pos[used]);
+	(void)project_head(c.project, &c.before);
+	return check_out(&c, args, args->pos[c.call.used]);
 }
 
 static const struct cli_option options[] = {
@@ -280,17 +360,22 @@ static const struct cli_option options[] = {
 	[CHECKOUT_NO_WAIT] = {0, "no-wait", NULL,
 			      "return after the flip; a daemon brings the sandbox there"},
 	[CHECKOUT_TIMEOUT] = {0, "timeout", "SECONDS", "how long to follow the sandbox (60)"},
+	[CHECKOUT_ATOMIC] = {0, "atomic", NULL,
+			     "switch nothing unless the sandbox holds it too"},
 	{0, NULL, NULL, NULL},
 };
 
 const struct verb verb_checkout = {
 	.name = "checkout",
-	.synopsis = "[<project>] <fragment|branch|revision>",
+	.synopsis = "[<project>[:<work>]] <fragment|branch|revision>",
 	.summary = "switch a project, its live directory and its sandbox to a version",
-	.help = "Moves HEAD, durably, and with it `live` in the mount. A branch's name keeps "
-		"HEAD "
-		"on the branch, "
-		"any other version detaches it there.\n"
+	.help = "Moves HEAD, durably, and the files of the work tree with it: `live` unless "
+		"another is "
+		"named. A branch's name keeps HEAD on the branch, any other version detaches "
+		"it there. "
+		"What is uncommitted is never in the way and never lost: it is kept in the "
+		"operation "
+		"log, and `frag undo` brings it back.\n"
 		"\n"
 		"When the project has a sandbox, it is brought to the same files and verified "
 		"by "

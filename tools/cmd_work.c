@@ -1,10 +1,12 @@
 /* frag work: the work trees of a project beside `live`. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "store/fragment.h"
 #include "store/project.h"
 #include "store/work_session.h"
@@ -12,6 +14,8 @@
 #include "tools/exact.h"
 #include "tools/verbs.h"
 #include "tools/work_client.h"
+
+enum { REPLY_MAX = 1 << 20, PATIENCE_MS = 60000 };
 
 static int refuse(const struct work_call *c, const char *name, int r)
 {
@@ -163,6 +167,33 @@ const struct verb verb_work_list = {
 	.run = run_list,
 };
 
+/* The daemon has it open; in its mount it goes as any directory of sessions does. 0, CLI_NO_DAEMON, an outcome, or a fault. */
+static int remove_in_mount(struct work_call *c, const char *name)
+{
+	CLEANUP(free_p) char *path = NULL;
+	CLEANUP(buf_deinit) struct buf reply;
+	struct json *status = NULL;
+	const char *point = NULL;
+	char why[256];
+	int r;
+
+	buf_init(&reply, REPLY_MAX);
+	r = cli_ask_daemon(c->cli, "{\"op\":\"status\"}", &reply, PATIENCE_MS);
+	if (r)
+		return r;
+	if (json_parse(reply.data, reply.len, &status, why, sizeof(why)) ||
+	    json_get_str(status, "mountpoint", &point))
+		r = fail(-EIO, "ask the daemon where it is mounted");
+	else
+		path = alloc_fmt("%s/%s/work/%s", point, project_name(c->project), name);
+	json_free(status);
+	if (r)
+		return r;
+	if (!rmdir(path))
+		return 0;
+	return errno == ENOENT ? (int)WORK_MISSING : fail(-errno, "remove '%s'", path);
+}
+
 static int run_rm(struct cli *cli, const struct cli_args *args)
 {
 	CLEANUP(work_call_deinit) struct work_call c = {0};
@@ -176,19 +207,16 @@ static int run_rm(struct cli *cli, const struct cli_args *args)
 	r = work_call_init(&c, cli, &project);
 	if (r)
 		return r;
-	(void)snprintf(c.work, sizeof(c.work), "%s", name);
-	work_call_begin(&c, "remove");
-	json_end(&c.out, '}');
-	r = cli_ask_daemon(cli, c.request.data, &c.reply, 60000);
+	r = remove_in_mount(&c, name);
 	if (r == CLI_NO_DAEMON) {
 		r = work_find(c.project, name, &info);
 		if (!r)
 			r = work_open(c.project, &info, &w);
 		if (!r)
 			r = work_session_remove(c.project, name, w);
-		if (r)
-			return refuse(&c, name, r);
 	}
+	if (r > 0)
+		return refuse(&c, name, r);
 	if (r)
 		return CLI_FAILED;
 	cli_changed(cli, project_name(c.project));

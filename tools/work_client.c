@@ -161,6 +161,15 @@ static int run_here(struct work_call *c)
 	return r ? CLI_FAILED : CLI_DONE;
 }
 
+/* The writer breaks long lists into lines, the socket's documents are one line. */
+static void one_line(struct buf *b)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		if (b->data[i] == '\n')
+			b->data[i] = ' ';
+	}
+}
+
 int work_call_run(struct work_call *c)
 {
 	char why[WHY_MAX] = "";
@@ -168,6 +177,7 @@ int work_call_run(struct work_call *c)
 	int r;
 
 	json_end(&c->out, '}');
+	one_line(&c->request);
 	buf_clear(&c->reply);
 	if (c->answer)
 		json_free(TAKE(c->answer));
@@ -212,7 +222,8 @@ bool work_call_bool(const struct work_call *c, const char *key)
 
 void work_call_print(const struct work_call *c)
 {
-	printf("%.*s\n", (int)strcspn(c->reply.data, "\n"), c->reply.data);
+	printf("%s%s", c->reply.data,
+	       c->reply.len && c->reply.data[c->reply.len - 1] == '\n' ? "" : "\n");
 }
 
 int work_call_outcome(const struct work_call *c, const char *verb, bool *nothing)
