@@ -12,6 +12,7 @@
 #include "store/blob.h"
 #include "store/diff.h"
 #include "store/state.h"
+#include "store/work.h"
 #include "sync/plan.h"
 
 struct project;
@@ -93,10 +94,13 @@ struct source {
 
 /* Who has work trees open: the mount. Any thread. */
 struct source_live {
-	/* The open work tree that the project's sandbox mirrors, referenced; NULL: none is open. */
-	struct work *(*work)(struct project *p, void *arg);
-	/* Name `name` in directory `dir` of it was changed from here: what is cached of it must go. */
-	void (*moved)(struct work *w, uint64_t dir, const char *name, void *arg);
+	/* The work tree that the project's sandbox mirrors, for a moment; `*hold` goes to moved() and end(). 0, or not 0: there is
+	 * none. */
+	int (*begin)(struct project *p, struct work **ret, void **hold, void *arg);
+	/* Told of every name that is changed from here. */
+	work_moved_fn moved;
+	/* Returns when nobody is shown any more what that made untrue. */
+	void (*end)(void *hold);
 	void *arg;
 };
 

@@ -58,15 +58,21 @@ static int tree_of(struct project *p, const struct oid *commit, struct oid *ret)
 	return 0;
 }
 
-static struct work *work_of(const struct source_store *st)
+/* The work tree for a moment; NULL when nobody has one. */
+static struct work *begin_work(const struct source_store *st, void **hold)
 {
-	return st->live ? st->live->work(st->project, st->live->arg) : NULL;
+	struct work *w = NULL;
+
+	if (!st->live || st->live->begin(st->project, &w, hold, st->live->arg))
+		return NULL;
+	return w;
 }
 
 /* Where somebody works, the tree is what the work tree holds right now; its contents get into the store for that. */
 static int look_at_work(const struct source_store *st, struct source_head *ret)
 {
-	CLEANUP(work_unrefp) struct work *w = work_of(st);
+	void *hold = NULL;
+	struct work *w = begin_work(st, &hold);
 	struct work_snapshot shot;
 	struct gitignore *rules;
 	int r;
@@ -77,6 +83,7 @@ static int look_at_work(const struct source_store *st, struct source_head *ret)
 	rules = work_rules_new(w);
 	r = work_snapshot(w, rules, NULL, NULL, &shot);
 	gitignore_free(rules);
+	st->live->end(hold);
 	if (!r)
 		ret->tree = shot.tree;
 	return r;
@@ -97,25 +104,13 @@ static int source_head(struct source *s, struct source_head *ret)
 	return r ? r : look_at_work(store_of(s), ret);
 }
 
-struct laying {
-	const struct source_live *live;
-	struct work *w;
-};
-
-static void on_moved(uint64_t dir, const char *name, void *arg)
-{
-	const struct laying *l = arg;
-
-	l->live->moved(l->w, dir, name, l->live->arg);
-}
-
 static int source_take(struct source *s, const struct oid *base,
 		       const struct source_file *files, size_t n)
 {
 	const struct source_store *st = store_of(s);
-	CLEANUP(work_unrefp) struct work *w = work_of(st);
 	CLEANUP(free_p) struct work_take *laid = alloc_array(n + 1, sizeof(*laid));
-	struct laying l = {.live = st->live, .w = w};
+	void *hold = NULL;
+	struct work *w = begin_work(st, &hold);
 	size_t n_taken;
 	int r;
 
@@ -127,7 +122,8 @@ static int source_take(struct source *s, const struct oid *base,
 					     .oid = files[i].oid,
 					     .data = files[i].data,
 					     .len = files[i].len};
-	r = work_take(w, base, laid, n, on_moved, &l, &n_taken);
+	r = work_take(w, base, laid, n, st->live->moved, hold, &n_taken);
+	st->live->end(hold);
 	if (!r && n_taken)
 		log_info("sync: project '%s': took over %zu files its sandbox changed",
 			 project_name(st->project), n_taken);
