@@ -97,6 +97,15 @@ void toolbox_pty_list(struct request *r);
 void toolbox_pty_delete(struct request *r);
 void toolbox_pty_resize(struct request *r);
 
+/* Of toolbox_git_newer.c */
+void toolbox_git_remotes(struct request *r);
+void toolbox_git_remote_add(struct request *r);
+void toolbox_git_reset(struct request *r);
+void toolbox_git_restore(struct request *r);
+void toolbox_git_config_set(struct request *r);
+void toolbox_git_config_get(struct request *r);
+void toolbox_git_config_user(struct request *r);
+
 /* Of toolbox_git.c */
 void toolbox_git_clone(struct request *r);
 void toolbox_git_init(struct request *r);

@@ -246,6 +246,13 @@ static const struct route rows[] = {
 	{"POST", "/git/commit", toolbox_git_commit, NULL},
 	{"POST", "/git/pull", toolbox_git_pull, NULL},
 	{"POST", "/git/push", toolbox_git_push, NULL},
+	{"GET", "/git/remotes", toolbox_git_remotes, NULL},
+	{"POST", "/git/remotes", toolbox_git_remote_add, NULL},
+	{"POST", "/git/reset", toolbox_git_reset, NULL},
+	{"POST", "/git/restore", toolbox_git_restore, NULL},
+	{"GET", "/git/config", toolbox_git_config_get, NULL},
+	{"POST", "/git/config", toolbox_git_config_set, NULL},
+	{"POST", "/git/config/user", toolbox_git_config_user, NULL},
 };
 
 const struct plane toolbox_plane = {

@@ -11,154 +11,29 @@
 #include "base/clock.h"
 #include "tests/peers/answer.h"
 #include "tests/peers/daytona.h"
+#include "tests/peers/git_inside.h"
 #include "tests/peers/peer_private.h"
-#include "tests/peers/script.h"
-
-enum { WORDS_MAX = 1030 };
-
-/* The words every script gets: "$1" is the repository. */
-struct git {
-	struct request *r;
-	const struct json *doc; /* NULL for those that read the query */
-	struct buf path, out, err;
-	const char *args[WORDS_MAX];
-	size_t n;
-};
-
-static bool git_begin(struct git *g, struct request *r, bool has_body)
-{
-	const char *path = request_query(r, "path");
-
-	*g = (struct git){.r = r};
-	buf_init(&g->path, 4 * REQUEST_PATH_MAX);
-	buf_init(&g->out, SCRIPT_OUT_MAX);
-	buf_init(&g->err, SCRIPT_ERR_MAX);
-	if (has_body) {
-		g->doc = request_json(r);
-		path = NULL;
-		if (g->doc)
-			(void)json_get_str(g->doc, "path", &path);
-	}
-	if (!path) {
-		toolbox_error(r, 400, "INVALID_REQUEST_BODY", "bad request: path is required");
-		return false;
-	}
-	(void)toolbox_path(&g->path, path);
-	g->args[g->n++] = g->path.data;
-	return true;
-}
-
-static void git_end(struct git *g)
-{
-	buf_deinit(&g->path);
-	buf_deinit(&g->out);
-	buf_deinit(&g->err);
-}
-
-/* Another word, from the body; false: it is missing and that was said. */
-static bool add_word(struct git *g, const char *key, bool needed)
-{
-	const char *word = NULL;
-
-	(void)json_get_str(g->doc, key, &word);
-	if (!word && needed) {
-		toolbox_error(g->r, 400, "INVALID_REQUEST_BODY", "bad request: %s is required",
-			      key);
-		return false;
-	}
-	g->args[g->n++] = word ? word : "";
-	return true;
-}
-
-static const struct {
-	const char *says;
-	unsigned status;
-	const char *code;
-} refusals[] = {
-	{"not a git repository", 404, "GIT_REPO_NOT_FOUND"},
-	{"does not exist", 404, "GIT_REPO_NOT_FOUND"},
-	{"cannot change to", 404, "GIT_REPO_NOT_FOUND"},
-	{"did not match", 404, "GIT_BRANCH_NOT_FOUND"},
-	{"not found", 404, "GIT_BRANCH_NOT_FOUND"},
-	{"not an empty directory", 409, "CONFLICT"},
-	{"already exists", 409, "GIT_BRANCH_EXISTS"},
-	{"would be overwritten", 409, "GIT_DIRTY_WORKTREE"},
-	{"rejected", 409, "GIT_PUSH_REJECTED"},
-	{"Authentication failed", 401, "GIT_AUTH_FAILED"},
-	{"could not read Username", 401, "GIT_AUTH_FAILED"},
-	{"nothing to commit", 500, "INTERNAL_SERVER_ERROR"},
-};
-
-static void git_refuse(struct git *g)
-{
-	const char *code = "INTERNAL_SERVER_ERROR";
-	unsigned status = 500;
-
-	(void)buf_add(&g->err, g->out.data, g->out.len);
-	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]) && status == 500; i++)
-		if (strstr(g->err.data, refusals[i].says)) {
-			status = refusals[i].status;
-			code = refusals[i].code;
-		}
-	toolbox_error(g->r, status, code, "%s", script_words(&g->err));
-}
-
-/* Runs a script whose `git` works in the repository; false: it failed and that was said. */
-static bool git_run(struct git *g, const char *text)
-{
-	static const char before[] = "export GIT_TERMINAL_PROMPT=0 LC_ALL=C; git() { command "
-				     "git -C \"$d\" \"$@\"; }; d=$1; shift\n";
-	struct buf whole;
-	bool ok;
-
-	buf_init(&whole, 64 << 10);
-	(void)buf_str(&whole, before);
-	(void)buf_str(&whole, text);
-	g->args[g->n] = NULL;
-	ok = !script_run(g->r->guest, &(struct script){.text = whole.data,
-						       .args = g->args,
-						       .out = &g->out,
-						       .err = &g->err});
-	buf_deinit(&whole);
-	if (!ok)
-		git_refuse(g);
-	return ok;
-}
-
-/* A script on the body's words, and an empty answer. */
-static void simple(struct request *r, const char *const *words, unsigned n_needed,
-		   const char *text, unsigned status)
-{
-	struct git g;
-	bool ok = git_begin(&g, r, true);
-
-	for (unsigned i = 0; ok && words[i]; i++)
-		ok = add_word(&g, words[i], i < n_needed);
-	if (ok && git_run(&g, text))
-		reply_empty(r, status);
-	git_end(&g);
-}
 
 void toolbox_git_clone(struct request *r)
 {
 	static const char *const words[] = {"url",      "branch",   "commit_id",
 					    "username", "password", NULL};
 
-	simple(r, words, 1,
-	       "if [ -n \"$4\" ]; then export GIT_CONFIG_COUNT=1 "
-	       "GIT_CONFIG_KEY_0=http.extraHeader "
-	       "GIT_CONFIG_VALUE_0=\"Authorization: Basic $(printf %s \"$4:$5\" | base64 "
-	       "-w0)\"; fi\n"
-	       "command git clone -q ${2:+--branch \"$2\"} -- \"$1\" \"$d\" && "
-	       "{ [ -z \"$3\" ] || git checkout -q --detach \"$3\" --; }",
-	       200);
+	git_simple(r, words, 1,
+		   "if [ -n \"$4\" ]; then export GIT_CONFIG_COUNT=1 "
+		   "GIT_CONFIG_KEY_0=http.extraHeader "
+		   "GIT_CONFIG_VALUE_0=\"Authorization: Basic $(printf %s \"$4:$5\" | base64 "
+		   "-w0)\"; fi\n"
+		   "command git clone -q ${2:+--branch \"$2\"} -- \"$1\" \"$d\" && "
+		   "{ [ -z \"$3\" ] || git checkout -q --detach \"$3\" --; }",
+		   200);
 }
 
 void toolbox_git_init(struct request *r)
 {
 	static const char *const words[] = {"initial_branch", NULL};
 
-	simple(r, words, 0, "command git init -q ${1:+-b \"$1\"} -- \"$d\"", 201);
+	git_simple(r, words, 0, "command git init -q ${1:+-b \"$1\"} -- \"$d\"", 201);
 }
 
 void toolbox_git_branch_create(struct request *r)
@@ -166,54 +41,46 @@ void toolbox_git_branch_create(struct request *r)
 	static const char *const words[] = {"name", NULL};
 
 	/* The last public server also checked it out. */
-	simple(r, words, 1,
-	       peer_has(r->peer, QUIRK_DAYTONA_S190) ? "git checkout -q -b \"$1\" --"
-						     : "git branch -- \"$1\"",
-	       201);
+	git_simple(r, words, 1,
+		   peer_has(r->peer, QUIRK_DAYTONA_S190) ? "git checkout -q -b \"$1\" --"
+							 : "git branch -- \"$1\"",
+		   201);
 }
 
 void toolbox_git_branch_delete(struct request *r)
 {
 	static const char *const words[] = {"name", NULL};
 
-	simple(r, words, 1, "git branch -q -D -- \"$1\" || :", 204);
+	git_simple(r, words, 1, "git branch -q -D -- \"$1\" || :", 204);
 }
 
 void toolbox_git_checkout(struct request *r)
 {
 	static const char *const words[] = {"branch", NULL};
 
-	simple(r, words, 1, "git checkout -q \"$1\" --", 200);
+	git_simple(r, words, 1, "git checkout -q \"$1\" --", 200);
 }
 
 void toolbox_git_pull(struct request *r)
 {
 	static const char *const words[] = {"remote", "branch", NULL};
 
-	simple(r, words, 0, "git pull -q --ff-only ${1:+\"$1\"} ${2:+\"$2\"}", 200);
+	git_simple(r, words, 0, "git pull -q --ff-only ${1:+\"$1\"} ${2:+\"$2\"}", 200);
 }
 
 void toolbox_git_push(struct request *r)
 {
 	static const char *const words[] = {"remote", "branch", NULL};
 
-	simple(r, words, 0, "git push -q \"${1:-origin}\" \"${2:-HEAD}\"", 200);
+	git_simple(r, words, 0, "git push -q \"${1:-origin}\" \"${2:-HEAD}\"", 200);
 }
 
 void toolbox_git_add(struct request *r)
 {
-	const struct json *files = NULL;
 	struct git g;
-	bool ok = git_begin(&g, r, true);
 
-	if (ok && (json_get(g.doc, "files", &files) || !json_count(files))) {
-		toolbox_error(r, 400, "INVALID_REQUEST_BODY", "bad request: files is required");
-		ok = false;
-	}
-	for (const struct json *f = ok ? json_first(files) : NULL; f; f = json_next(f))
-		if (json_str(f) && g.n < WORDS_MAX - 1)
-			g.args[g.n++] = json_str(f);
-	if (ok && git_run(&g, "git add -- \"$@\""))
+	if (git_begin(&g, r, true) && git_add_list(&g, "files", true) &&
+	    git_run(&g, "git add -- \"$@\""))
 		reply_empty(r, 200);
 	git_end(&g);
 }
@@ -233,8 +100,8 @@ void toolbox_git_commit(struct request *r)
 	struct answer a;
 	struct git g;
 
-	if (git_begin(&g, r, true) && add_word(&g, "message", true) &&
-	    add_word(&g, "author", true) && add_word(&g, "email", true)) {
+	if (git_begin(&g, r, true) && git_add_word(&g, "message", true) &&
+	    git_add_word(&g, "author", true) && git_add_word(&g, "email", true)) {
 		(void)json_get_bool(g.doc, "allow_empty", &empty);
 		g.args[g.n++] = empty ? "yes" : "";
 		if (git_run(&g, text)) {
