@@ -19,6 +19,8 @@
 
 #define IMAGE_PREFIX "image:"
 
+enum { DELETE_MINUTES = 7 * 24 * 60 }; /* so long after a stop, what we lost sight of goes */
+
 static int64_t round_up(uint64_t n, uint64_t unit)
 {
 	return (int64_t)(n / unit + (n % unit != 0));
@@ -40,6 +42,11 @@ static int refuse(char *why, int outcome, const char *words)
 	return outcome;
 }
 
+static bool label_good(const char *pair)
+{
+	return strchr(pair, '=') > pair && strncmp(pair, "fragfs", 6) != 0;
+}
+
 static int judge(const struct provider_spec *spec, char *why)
 {
 	bool image =
@@ -49,8 +56,14 @@ static int judge(const struct provider_spec *spec, char *why)
 		return refuse(why, PROVIDER_REFUSED, "that is no name of an image");
 	if (!image && (spec->cpu_percent || spec->memory_bytes || spec->disk_bytes))
 		return refuse(
-			why, PROVIDER_UNSUPPORTED,
+			why, PROVIDER_REFUSED,
 			"a snapshot has its own sizes; only image:<name> can be given others");
+	if (spec->max_processes)
+		return refuse(why, PROVIDER_REFUSED, "Daytona does not bound processes");
+	for (const char *const *l = spec->labels; l && *l; l++) {
+		if (!label_good(*l))
+			return refuse(why, PROVIDER_REFUSED, "a label must be KEY=VALUE");
+	}
 	for (const char *const *e = spec->env; e && *e; e++) {
 		if (!daytona_job_env_good(*e))
 			return refuse(
@@ -58,6 +71,17 @@ static int judge(const struct provider_spec *spec, char *why)
 				"a name in the environment must be letters, digits and _");
 	}
 	return 0;
+}
+
+/* "K=V"s as the fields of an object. */
+static void put_pairs(struct json_out *o, const char *const *pairs)
+{
+	for (; pairs && *pairs; pairs++) {
+		const char *eq = strchr(*pairs, '=');
+		CLEANUP(free_p) char *name = alloc_copy(*pairs, (size_t)(eq - *pairs));
+
+		json_str_field(o, name, eq + 1);
+	}
 }
 
 static void put_labels(struct json_out *o, const struct provider_spec *spec,
@@ -69,19 +93,7 @@ static void put_labels(struct json_out *o, const struct provider_spec *spec,
 	json_str_field(o, "fragfs.call", c->nonce);
 	if (spec->label)
 		json_str_field(o, "fragfs.label", spec->label);
-	json_end(o, '}');
-}
-
-static void put_env(struct json_out *o, const char *const *env)
-{
-	json_key_out(o, "env");
-	json_begin(o, '{');
-	for (; env && *env; env++) {
-		const char *eq = strchr(*env, '=');
-		CLEANUP(free_p) char *name = alloc_copy(*env, (size_t)(eq - *env));
-
-		json_str_field(o, name, eq + 1);
-	}
+	put_pairs(o, spec->labels);
 	json_end(o, '}');
 }
 
@@ -122,7 +134,10 @@ int daytona_create_put(struct buf *b, const struct provider_spec *spec,
 	json_begin(&o, '{');
 	json_str_field(&o, "name", c->name);
 	put_source(&o, spec, c);
-	put_env(&o, spec->env);
+	json_key_out(&o, "env");
+	json_begin(&o, '{');
+	put_pairs(&o, spec->env);
+	json_end(&o, '}');
 	put_labels(&o, spec, c);
 	json_bool_field(&o, "public", false);
 	json_bool_field(&o, "networkBlockAll", !spec->allow_network);
@@ -132,9 +147,27 @@ int daytona_create_put(struct buf *b, const struct provider_spec *spec,
 	json_int_field(
 		&o, "autoStopInterval",
 		round_up((uint64_t)(spec->idle_seconds > 0 ? spec->idle_seconds : 0), 60));
-	json_int_field(&o, "autoDeleteInterval", c->delete_minutes);
+	/* after a stop; not 0, which would have stop() destroy it */
+	json_int_field(&o, "autoDeleteInterval",
+		       spec->delete_on_expiry && spec->idle_seconds > 0 ? 1 : DELETE_MINUTES);
 	if (spec->total_seconds > 0)
 		json_int_field(&o, "ttlMinutes", round_up((uint64_t)spec->total_seconds, 60));
+	json_end(&o, '}');
+	return json_out_end(&o);
+}
+
+int daytona_labels_put(struct buf *b, const char *const *labels)
+{
+	struct json_out o;
+
+	for (const char *const *l = labels; l && *l; l++) {
+		if (!label_good(*l))
+			return PROVIDER_REFUSED;
+	}
+	json_out_buf(&o, b);
+	json_begin(&o, '{');
+	json_str_field(&o, "fragfs", "1");
+	put_pairs(&o, labels);
 	json_end(&o, '}');
 	return json_out_end(&o);
 }

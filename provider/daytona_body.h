@@ -15,13 +15,16 @@ struct daytona_create {
 	const char *nonce;    /* by which the sandbox is known to be of this call */
 	const char *snapshot; /* when the spec has no image; NULL: the server's own default */
 	const char *target;   /* region; NULL: the organization's */
-	int64_t delete_minutes; /* after a stop, < 0: never */
 };
 
 /* The image of a spec is a snapshot's name, or "image:<ref>" for a container image, which alone can be given
- * sizes. 0; PROVIDER_REFUSED or PROVIDER_UNSUPPORTED, `why` (of PROVIDER_WHY_MAX) says what for; or as buf_add(). */
+ * sizes. 0; PROVIDER_REFUSED, `why` (of PROVIDER_WHY_MAX) says what for; or as buf_add(). */
 int daytona_create_put(struct buf *b, const struct provider_spec *spec,
 		       const struct daytona_create *c, char *why);
+
+/* What a list asks for: our mark, and these "K=V" (NULL: none). 0, PROVIDER_REFUSED (a label without '='), or as
+ * buf_add(). */
+int daytona_labels_put(struct buf *b, const char *const *labels);
 
 /* {"command":…} for process/execute. The daemon takes no timeout: the job outlives its request anyway. */
 int daytona_execute_put(struct buf *b, const char *text);

@@ -22,6 +22,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "provider/provider.h"
 
 enum { SCRIPT_MAX = 4 << 20, TICK_MS = 100, FAST_TICKS = 25, FAST_MS = 20 };
 
@@ -55,7 +56,7 @@ static const char control[] =
 	"  [ \"$x\" = - ] || break\n"
 	"  if [ \"$a\" -gt \"$2\" ] || [ \"$b\" -gt \"$3\" ] || [ \"$k\" -gt \"$4\" ]; then\n"
 	/* once more: a command that says its last word usually ends now */
-	"   [ $g = 0 ] || break\n"
+	"   [ $g = 0 ] && [ $((a - $2)) -lt \"$6\" ] && [ $((b - $3)) -lt \"$6\" ] || break\n"
 	"   g=1\n"
 	"  fi\n"
 	"  [ $n -lt \"$5\" ] || break\n"
@@ -94,24 +95,57 @@ static const char control[] =
 	" fi\n"
 	" echo \"frag1 $1 done\"\n"
 	"}\n"
-	"end() {\n"
-	" : >\"end.$2\" && echo \"frag1 $1 done\"\n"
-	"}\n"
-	"signal() {\n"
-	" if [ -f pid ] && [ ! -f x ] && read -r p <pid; then\n"
-	"  kill -s \"$2\" -- \"-$p\" 2>/dev/null || kill -s \"$2\" \"$p\" 2>/dev/null\n"
+	/* take ID N SIZE: what was uploaded as u.N */
+	"take() {\n"
+	" k=0\n"
+	" [ ! -f next ] || read -r k <next\n"
+	" if [ \"$2\" -ge \"$k\" ] && [ ! -e \"in.$2\" ]; then\n"
+	"  [ \"$(($(wc -c <\"u.$2\")))\" = \"$3\" ] && mv \"u.$2\" \"in.$2\" || exit 1\n"
 	" fi\n"
 	" echo \"frag1 $1 done\"\n"
 	"}\n"
+	"end() {\n"
+	" : >\"end.$2\" && echo \"frag1 $1 done\"\n"
+	"}\n"
+	/* strike SIGNAL PID: the group, or what can be had of it */
+	"strike() {\n"
+	" kill -s \"$1\" -- \"-$2\" 2>/dev/null || kill -s \"$1\" \"$2\" 2>/dev/null ||\n"
+	"  sudo -n kill -s \"$1\" -- \"-$2\" 2>/dev/null\n"
+	"}\n"
+	"signal() {\n"
+	" t=0\n"
+	" while [ ! -f pid ] && [ ! -f x ] && [ $t -lt 100 ]; do t=$((t + 1)); nap 0.02; done\n"
+	" [ ! -f x ] && [ -f pid ] || { echo \"frag1 $1 over\"; return; }\n"
+	" read -r p <pid && strike \"$2\" \"$p\"\n"
+	" echo \"frag1 $1 done\"\n"
+	"}\n"
+	"resize() {\n"
+	" [ ! -f tty ] || { read -r p <tty && stty rows \"$2\" cols \"$3\" <\"$p\"; }\n"
+	" echo \"frag1 $1 done\"\n"
+	"}\n"
 	"clean() {\n"
-	" : >old && rm -rf run cmd wd 1 2 in in.* end.* t.* x next pid job lost\n"
+	" [ -f x ] || [ ! -f pid ] || { read -r p <pid && strike KILL \"$p\"; }\n"
+	" : >old && rm -rf run cmd wd 1 2 in in.* u.* end.* t.* x next pid job lost kept tty\n"
 	" find \"" JOBS "\" -mindepth 2 -maxdepth 2 -name old -mmin +10 2>/dev/null |\n"
 	"  while read -r f; do rm -rf \"${f%/old}\"; done\n"
+	" find \"" JOBS "\" -mindepth 2 -maxdepth 2 -name x -mmin +60 2>/dev/null |\n"
+	"  while read -r f; do rm -rf \"${f%/x}\"; done\n"
 	" echo \"frag1 $1 done\"\n"
+	"}\n"
+	"list() {\n"
+	" for f in \"" JOBS "\"/*/kept; do\n"
+	"  [ -f \"$f\" ] && cd \"${f%/kept}\" || continue\n"
+	"  x=- j=${f%/kept}\n"
+	"  [ ! -f job ] || missed\n"
+	"  [ ! -f lost ] || x=lost\n"
+	"  [ ! -f x ] || read -r x <x\n"
+	"  echo \"frag1 job ${j##*/} $x $(stat -c %Y begun 2>/dev/null || echo 0) $(cat "
+	"kept)\"\n"
+	" done\n"
 	"}\n"
 	"v=$1\n"
 	"shift\n"
-	"if [ $v != start ] && ! cd \"$d\" 2>/dev/null; then\n"
+	"if [ $v != start ] && [ $v != list ] && ! cd \"$d\" 2>/dev/null; then\n"
 	" echo \"frag1 $1 gone\"\n"
 	"else\n"
 	" $v \"$@\"\n"
@@ -190,6 +224,13 @@ static int put_payload(struct buf *b, const void *data, size_t len)
 	return r ? r : buf_str(b, ".\n");
 }
 
+int daytona_job_script(struct buf *b, const char *script)
+{
+	int r = buf_str(b, "exec sh -c 'base64 -d | sh'");
+
+	return r ? r : put_payload(b, script, strlen(script));
+}
+
 static int ticks_of(int64_t wait_ms)
 {
 	int64_t n = wait_ms / FAST_MS;
@@ -199,68 +240,130 @@ static int ticks_of(int64_t wait_ms)
 	return n < 0 ? 0 : n > 6000 ? 6000 : (int)n;
 }
 
-/* What the inner process runs: becomes the command. */
-static int put_inner(struct buf *b, const struct daytona_job_command *cmd)
+static int put_words(struct buf *b, const char *before, const char *word, const char *after)
 {
-	int r = buf_str(b, "echo $$ >pid.t && mv pid.t pid\n");
+	int r = buf_str(b, before);
 
-	if (!r && cmd->cwd) {
-		r = buf_str(b, "cd ");
-		r = r ? r : daytona_job_quote(b, cmd->cwd);
-		r = r ? r : buf_str(b, " || exit 127\n");
-	} else if (!r) {
-		r = buf_str(b, "cd \"$(cat wd)\"\n");
-		if (!r && cmd->fallback_cwd) {
-			r = buf_str(b, "cd ");
-			r = r ? r : daytona_job_quote(b, cmd->fallback_cwd);
-			r = r ? r : buf_str(b, " 2>/dev/null\n");
-		}
-	}
+	r = r ? r : daytona_job_quote(b, word);
+	return r ? r : buf_str(b, after);
+}
+
+/* Says who it is and goes where it should be. */
+static int put_entry(struct buf *b, const struct daytona_job_command *cmd)
+{
+	int r = buf_str(b, "echo $$ >pid.t && mv pid.t pid\nd=$PWD w=$(cat wd)\n");
+
+	if (!r && cmd->tty)
+		r = buf_fmt(b, "tty >tty; stty rows %u cols %u\n", cmd->rows, cmd->cols);
+	if (!r && cmd->cwd)
+		return put_words(b, "cd ", cmd->cwd, " || exit 127\n");
+	if (!r && cmd->project)
+		r = put_words(b, "cd ~/", cmd->project, " 2>/dev/null || ");
+	return r ? r : buf_str(b, "cd \"$w\"\n");
+}
+
+/* Becomes the command. */
+static int put_command(struct buf *b, const struct daytona_job_command *cmd)
+{
+	const char *const shell[] = {"sh", "-c", cmd->shell, NULL};
+	int r = buf_str(b, "unset d w\n");
+
 	for (const char *const *e = cmd->env; !r && e && *e; e++) {
 		const char *value = strchr(*e, '=') + 1;
 
 		r = buf_fmt(b, "export %.*s", (int)(value - *e), *e);
-		r = r ? r : daytona_job_quote(b, value);
-		r = r ? r : buf_str(b, "\n");
+		r = r ? r : put_words(b, "", value, "\n");
 	}
 	r = r ? r : buf_str(b, "set --");
-	for (const char *const *a = cmd->argv; !r && *a; a++) {
-		r = buf_str(b, " ");
-		r = r ? r : daytona_job_quote(b, *a);
-	}
+	for (const char *const *a = cmd->argv ? cmd->argv : shell; !r && *a; a++)
+		r = put_words(b, " ", *a, "");
 	return r ? r : buf_str(b, "\nexec \"$@\"\n");
+}
+
+/* What the inner process runs. As somebody else, the command is one word of sudo, who may not read our files. */
+static int put_inner(struct buf *b, const struct daytona_job_command *cmd)
+{
+	CLEANUP(buf_deinit) struct buf words = {0};
+	int r = put_entry(b, cmd);
+
+	if (!cmd->user)
+		return r ? r : put_command(b, cmd);
+	buf_init(&words, SCRIPT_MAX);
+	r = r ? r : put_command(&words, cmd);
+	r = r ? r : put_words(b, "u=", cmd->user, "\n");
+	r = r ? r
+	      : buf_str(b, "a=\"sudo -n -u $u --\"\n"
+			   "[ \"$(id -u)\" != 0 ] || a=\"runuser -u $u --\"\n"
+			   "[ \"$(id -un)\" != \"$u\" ] || a=\n"
+			   "exec $a sh -c ");
+	return r ? r : put_words(b, "", words.data, "\n");
+}
+
+/* Feeds what comes in pieces. */
+static const char feeder[] = "n=0\n"
+			     "while [ ! -f x ]; do\n"
+			     " if [ -f \"in.$n\" ]; then\n"
+			     "  cat \"in.$n\" || break\n"
+			     "  o=$n n=$((n + 1))\n"
+			     "  echo $n >next.t && mv next.t next && rm -f \"in.$o\"\n"
+			     " elif [ -f \"end.$n\" ]; then break\n"
+			     " else sleep 0.02 2>/dev/null || sleep 1\n"
+			     " fi\n"
+			     "done |\n";
+
+/* The name it is listed by. */
+static int put_name(struct buf *b, const struct daytona_job_command *cmd)
+{
+	CLEANUP(buf_deinit) struct buf name = {0};
+	const char *const *a = cmd->argv;
+	int r;
+
+	buf_init(&name, 256);
+	if (!a)
+		(void)buf_add(&name, cmd->shell, strnlen(cmd->shell, 255));
+	for (size_t room = 255; a && *a && room > 1; a++) {
+		size_t n = strnlen(*a, room - 1);
+
+		(void)buf_add(&name, *a, n);
+		(void)buf_str(&name, a[1] ? " " : "");
+		room = 255 - name.len;
+	}
+	r = buf_str(b, "echo ");
+	r = r ? r : base64_put(b, name.data, name.len);
+	return r ? r : buf_str(b, " >kept\n");
 }
 
 /* The outer process. Its only words are files. */
 static int put_run(struct buf *b, const struct daytona_job_command *cmd)
 {
-	static const char feeder[] = "n=0\n"
-				     "while [ ! -f x ]; do\n"
-				     " if [ -f \"in.$n\" ]; then\n"
-				     "  cat \"in.$n\" || break\n"
-				     "  o=$n n=$((n + 1))\n"
-				     "  echo $n >next.t && mv next.t next && rm -f \"in.$o\"\n"
-				     " elif [ -f \"end.$n\" ]; then break\n"
-				     " else sleep 0.02 2>/dev/null || sleep 1\n"
-				     " fi\n"
-				     "done |\n";
-	const char *in = cmd->input == DAYTONA_JOB_FILE      ? " <in"
-			 : cmd->input == DAYTONA_JOB_NOTHING ? " </dev/null"
-							     : "";
-	int r = buf_str(b, "echo $$ >job\n"
-			   "umask 022\n"
-			   "s=\n"
-			   "setsid true 2>/dev/null && s=setsid\n"
-			   "base64 -d >cmd");
+	static const char *const inputs[] = {
+		[DAYTONA_JOB_NOTHING] = " </dev/null",
+		[DAYTONA_JOB_FILE] = " <in",
+		[DAYTONA_JOB_STREAM] = "",
+	};
+	const char *command = cmd->tty ? "script -qefc \"$s sh cmd\" /dev/null" : "$s sh cmd";
 	CLEANUP(buf_deinit) struct buf inner = {0};
+	int r = cmd->kept ? put_name(b, cmd) : 0;
 
 	buf_init(&inner, SCRIPT_MAX);
 	r = r ? r : put_inner(&inner, cmd);
+	r = r ? r
+	      : buf_str(b, "echo $$ >job\n"
+			   "umask 022\n"
+			   "s=\n");
+	if (!cmd->tty) /* a terminal's session is made by script */
+		r = r ? r : buf_str(b, "setsid true 2>/dev/null && s=setsid\n");
+	r = r ? r : buf_str(b, "base64 -d >cmd");
 	r = r ? r : put_payload(b, inner.data, inner.len);
+	if (!r && cmd->input == DAYTONA_JOB_FILE) {
+		r = buf_str(b, "base64 -d >in");
+		r = r ? r : put_payload(b, cmd->in, cmd->in_len);
+	}
 	if (!r && cmd->input == DAYTONA_JOB_STREAM)
 		r = buf_str(b, feeder);
-	r = r ? r : buf_fmt(b, "{ $s sh cmd%s >>1 2>>2; echo $? >x.t; mv x.t x; }\n", in);
-	return r;
+	return r ? r
+		 : buf_fmt(b, "{ %s%s >>1 2>>2; echo $? >x.t; mv x.t x; }\n", command,
+			   inputs[cmd->input]);
 }
 
 int daytona_job_start(struct buf *b, const char *id, const struct daytona_job_command *cmd,
@@ -291,6 +394,13 @@ int daytona_job_feed(struct buf *b, const char *id, uint64_t n, const void *data
 	return r ? r : put_payload(b, data, len);
 }
 
+int daytona_job_take(struct buf *b, const char *id, uint64_t n, size_t len)
+{
+	int r = put_call(b, "take %s %" PRIu64 " %zu", id, n, len);
+
+	return r ? r : buf_str(b, " </dev/null\n");
+}
+
 int daytona_job_feed_end(struct buf *b, const char *id, uint64_t n)
 {
 	int r = put_call(b, "end %s %" PRIu64, id, n);
@@ -301,6 +411,20 @@ int daytona_job_feed_end(struct buf *b, const char *id, uint64_t n)
 int daytona_job_kill(struct buf *b, const char *id, int signal)
 {
 	int r = put_call(b, "signal %s %s", id, sigabbrev_np(signal));
+
+	return r ? r : buf_str(b, " </dev/null\n");
+}
+
+int daytona_job_resize(struct buf *b, const char *id, unsigned rows, unsigned cols)
+{
+	int r = put_call(b, "resize %s %u %u", id, rows, cols);
+
+	return r ? r : buf_str(b, " </dev/null\n");
+}
+
+int daytona_job_list(struct buf *b)
+{
+	int r = put_call(b, "list");
 
 	return r ? r : buf_str(b, " </dev/null\n");
 }
@@ -334,6 +458,13 @@ bool daytona_job_confirmed(const char *text, const char *id)
 	return p && strncmp(p, "done", 4) == 0;
 }
 
+bool daytona_job_over(const char *text, const char *id)
+{
+	const char *p = find_answer(text, id);
+
+	return p && strncmp(p, "done", 4) != 0;
+}
+
 /* A number and the byte behind it. */
 static bool read_number(const char **at, char end, uint64_t *ret)
 {
@@ -349,6 +480,17 @@ static bool read_number(const char **at, char end, uint64_t *ret)
 	return true;
 }
 
+bool daytona_job_numbers(const char *text, const char *name, uint64_t *ret, size_t n)
+{
+	const char *p = find_answer(text, name);
+
+	for (size_t i = 0; p && i < n; i++) {
+		if (!read_number(&p, i + 1 < n ? ' ' : '\n', &ret[i]))
+			return false;
+	}
+	return p;
+}
+
 static bool read_status(const char **at, int *ret)
 {
 	uint64_t n;
@@ -362,6 +504,43 @@ static bool read_status(const char **at, int *ret)
 		return false;
 	*ret = (int)n;
 	return true;
+}
+
+/* "<id> <status> <seconds> <base64>" up to the end of the line. */
+static bool read_job(const char *p, struct provider_process *ret)
+{
+	CLEANUP(buf_deinit) struct buf name = {0};
+	struct provider_process job = {0};
+	size_t n = strspn(p, "0123456789abcdef");
+	uint64_t started;
+
+	buf_init(&name, sizeof(job.command) - 1);
+	if (n != DAYTONA_JOB_ID_LEN || p[n] != ' ')
+		return false;
+	memcpy(job.ref, p, n);
+	p += n + 1;
+	if (!read_status(&p, &job.status) || !read_number(&p, ' ', &started) ||
+	    base64_get(&name, p, strcspn(p, "\n")))
+		return false;
+	memcpy(job.command, name.data, name.len);
+	job.running = job.status == DAYTONA_JOB_RUNS;
+	if (job.status < 0)
+		job.status = job.running ? 0 : 128 + SIGKILL;
+	job.started = (int64_t)started;
+	*ret = job;
+	return true;
+}
+
+bool daytona_job_listed(const char **at, struct provider_process *ret)
+{
+	const char *p;
+
+	while ((p = find_answer(*at, "job"))) {
+		*at = p;
+		if (read_job(p, ret))
+			return true;
+	}
+	return false;
 }
 
 /* One line of base64 that stands for exactly `want` bytes. */

@@ -77,6 +77,15 @@ static void copy_words(const char *text, char *ret, size_t size)
 	(void)snprintf(ret, size, "%s", b.data);
 }
 
+void daytona_words(const char *text, size_t len, char ret[PROVIDER_WHY_MAX])
+{
+	char copy[PROVIDER_WHY_MAX];
+
+	(void)snprintf(copy, sizeof(copy), "%.*s",
+		       (int)(len < sizeof(copy) ? len : sizeof(copy)), text);
+	copy_words(copy, ret, PROVIDER_WHY_MAX);
+}
+
 static bool url_good(const char *url)
 {
 	size_t n = strncmp(url, "https://", 8) == 0  ? 8
@@ -84,6 +93,25 @@ static bool url_good(const char *url)
 						     : 0;
 
 	return n && url[n] && url[n] != '/' && !strpbrk(url, "@\\#\"<>");
+}
+
+/* The labels that are the caller's, not ours. */
+static void read_labels(const struct json *labels, struct daytona_sandbox *s)
+{
+	CLEANUP(buf_deinit) struct buf b = {0};
+
+	buf_init(&b, sizeof(s->info.labels) - 2);
+	for (const struct json *l = labels ? json_first(labels) : NULL; l; l = json_next(l)) {
+		const char *key = json_key(l), *value = json_str(l);
+		size_t was = b.len;
+
+		if (!value || strncmp(key, "fragfs", 6) == 0)
+			continue;
+		if (buf_fmt(&b, "%s=%s", key, value) || buf_u8(&b, 0))
+			b.len = was; /* more than there is room for */
+	}
+	if (b.len)
+		memcpy(s->info.labels, b.data, b.len);
 }
 
 void daytona_sandbox_read(struct json_reply *j, const struct json *obj,
@@ -105,6 +133,10 @@ void daytona_sandbox_read(struct json_reply *j, const struct json *obj,
 		       json_reply_str(j, labels, "fragfs.label", ""));
 	(void)snprintf(s.nonce, sizeof(s.nonce), "%s",
 		       json_reply_str(j, labels, "fragfs.call", ""));
+	(void)snprintf(s.info.image, sizeof(s.info.image), "%s",
+		       json_reply_str(j, obj, "snapshot", ""));
+	s.info.idle_seconds = s.idle_minutes > 0 ? s.idle_minutes * 60 : 0;
+	read_labels(labels, &s);
 	copy_words(json_reply_str(j, obj, "errorReason", ""), s.reason, sizeof(s.reason));
 	json_reply_maybe(j, obj, "toolboxProxyUrl", s.toolbox, sizeof(s.toolbox));
 	for (size_t n = strlen(s.toolbox); n && s.toolbox[n - 1] == '/';)
@@ -208,7 +240,14 @@ int daytona_executed_read(const char *text, size_t len, int *code, struct buf *p
 	return r;
 }
 
-int daytona_uploaded_read(const char *text, size_t len, const char *path, uint64_t size)
+static bool ends_in(const char *text, const char *tail)
+{
+	size_t len = strlen(text), n = strlen(tail);
+
+	return len >= n && strcmp(text + len - n, tail) == 0;
+}
+
+int daytona_uploaded_read(const char *text, size_t len, const char *tail, uint64_t size)
 {
 	const struct json *files, *file;
 	struct json_reply j;
@@ -219,7 +258,7 @@ int daytona_uploaded_read(const char *text, size_t len, const char *path, uint64
 	file = files && json_count(files) == 1 ? json_first(files) : NULL;
 	if (!file)
 		json_reply_bad(&j, "files", "does not name the one file");
-	else if (strcmp(json_reply_str(&j, file, "path", ""), path) != 0)
+	else if (!ends_in(json_reply_str(&j, file, "path", ""), tail))
 		json_reply_bad(&j, "path", "is not the one asked for");
 	else if (json_reply_int(&j, file, "bytes", -1) != (int64_t)size)
 		json_reply_bad(&j, "bytes", "is not what was sent");
@@ -228,28 +267,58 @@ int daytona_uploaded_read(const char *text, size_t len, const char *path, uint64
 	return r;
 }
 
-int daytona_file_read(const char *text, size_t len, char *type, uint64_t *size)
+static mode_t octal_of(const char *s)
 {
+	mode_t n = 0;
+
+	for (; *s >= '0' && *s <= '7'; s++)
+		n = (n << 3 | (mode_t)(*s - '0')) & 07777;
+	return n;
+}
+
+int daytona_file_read(const char *text, size_t len, char *type, mode_t *mode)
+{
+	const char *words;
 	struct json_reply j;
-	const char *mode;
-	int64_t n;
 	int r;
 
 	json_reply_open(&j, text, len);
-	mode = json_reply_str(&j, j.root, "mode", "");
-	n = json_reply_int(&j, j.root, "size", -1);
-	if (n < 0)
-		json_reply_bad(&j, "size", "is missing");
+	words = json_reply_str(&j, j.root, "mode", "");
 	if (json_reply_bool(&j, j.root, "isDir", false))
-		mode = "d";
+		words = "d";
+	if (json_reply_int(&j, j.root, "size", -1) < 0)
+		json_reply_bad(&j, "size", "is missing");
 	r = json_reply_fault(&j, "daytona");
 	if (!r) {
-		/* Go writes "Dc---------" for a device and "L" for a link, 'p' for a pipe */
-		*type = mode[0] ? mode[0] : '-';
-		*size = (uint64_t)n;
+		/* as Go writes it: "D" for a device, "L" for a link, "p" for a pipe, "-" for a file */
+		*type = words[0] ? words[0] : '-';
+		*mode = octal_of(json_reply_str(&j, j.root, "permissions", ""));
 	}
 	json_reply_close(&j);
 	return r;
+}
+
+int daytona_preview_read(const char *text, size_t len, struct provider_preview *ret)
+{
+	char url[PROVIDER_URL_MAX], token[256];
+	struct json_reply j;
+	int r;
+
+	json_reply_open(&j, text, len);
+	json_reply_text(&j, j.root, "url", url, sizeof(url));
+	json_reply_maybe(&j, j.root, "token", token, sizeof(token));
+	if (!url_good(url))
+		json_reply_bad(&j, "url", "is no URL");
+	r = json_reply_fault(&j, "daytona");
+	json_reply_close(&j);
+	if (r)
+		return r;
+	memcpy(ret->url, url, sizeof(url));
+	if (token[0])
+		(void)snprintf(ret->header, sizeof(ret->header), "X-Daytona-Preview-Token: %s",
+			       token);
+	explicit_bzero(token, sizeof(token));
+	return 0;
 }
 
 int daytona_url_read(const char *text, size_t len, char ret[DAYTONA_URL_MAX])
@@ -266,5 +335,40 @@ int daytona_url_read(const char *text, size_t len, char ret[DAYTONA_URL_MAX])
 	json_reply_close(&j);
 	if (!r)
 		memcpy(ret, url, sizeof(url));
+	return r;
+}
+
+/* Lines that begin with 01 01 01 or 02 02 02, for standard output and error; older daemons take the marks off. */
+static int add_unmarked(struct buf *ret, const char *text, size_t len)
+{
+	int r = 0;
+
+	for (size_t i = 0, n; i < len && !r; i += n) {
+		bool marked = len - i >= 3 && (text[i] == 1 || text[i] == 2) &&
+			      text[i + 1] == text[i] && text[i + 2] == text[i];
+		const char *end;
+
+		i += marked ? 3 : 0;
+		end = memchr(text + i, '\n', len - i);
+		n = end ? (size_t)(end - (text + i)) + 1 : len - i;
+		r = buf_add(ret, text + i, n);
+	}
+	return r;
+}
+
+int daytona_logs_read(const char *text, size_t len, struct buf *ret)
+{
+	struct json_reply j;
+	const char *words;
+	int r;
+
+	json_reply_open(&j, text, len);
+	if (!j.root || !json_is_object(j.root)) {
+		json_reply_close(&j);
+		return add_unmarked(ret, text, len);
+	}
+	words = json_reply_str(&j, j.root, "output", "");
+	r = add_unmarked(ret, words, strlen(words));
+	json_reply_close(&j);
 	return r;
 }

@@ -20,7 +20,7 @@
 
 struct buf;
 
-enum { DAYTONA_URL_MAX = 256, DAYTONA_CURSOR_MAX = 2048 };
+enum { DAYTONA_URL_MAX = 256, DAYTONA_CURSOR_MAX = PROVIDER_TOKEN_MAX };
 
 /* Where a sandbox is on its way, as far as we care. */
 enum daytona_phase {
@@ -60,6 +60,9 @@ void daytona_sandbox_read(struct json_reply *j, const struct json *obj,
  * a bare array. */
 const struct json *daytona_page_read(struct json_reply *j, char cursor[DAYTONA_CURSOR_MAX]);
 
+/* Foreign words, cut and made fit to be shown. */
+void daytona_words(const char *text, size_t len, char ret[PROVIDER_WHY_MAX]);
+
 struct daytona_error {
 	char code[48];                 /* "" when there was none */
 	char message[PROVIDER_WHY_MAX]; /* printable; "" when there was none */
@@ -78,11 +81,19 @@ int daytona_error_outcome(long status, const struct daytona_error *err);
  * could not start or was killed. 0 or -EPROTO (said). */
 int daytona_executed_read(const char *text, size_t len, int *code, struct buf *printed);
 
-/* The reply to an upload of one file: it must name `path` and `size`. 0 or -EPROTO (said). */
-int daytona_uploaded_read(const char *text, size_t len, const char *path, uint64_t size);
+/* The reply to an upload of one file: it must name a path that ends in `tail` (what is before it may hold bytes that
+ * JSON does not bring back), and `size`. 0 or -EPROTO (said). */
+int daytona_uploaded_read(const char *text, size_t len, const char *tail, uint64_t size);
 
-/* FileInfo: 0, or -EPROTO (said). `type` is the first letter of its mode: '-', 'd', 'p' … */
-int daytona_file_read(const char *text, size_t len, char *type, uint64_t *size);
+/* FileInfo: 0, or -EPROTO (said). `type` is the first letter of its mode: '-', 'd', 'p' …; `mode` its permissions. */
+int daytona_file_read(const char *text, size_t len, char *type, mode_t *mode);
 
-/* {"url":…} of a preview or of toolbox-proxy-url. 0 or -EPROTO (said). */
+/* {"url":…,"token":…}: url and, when there is a token, header of `ret`. 0 or -EPROTO (said). */
+int daytona_preview_read(const char *text, size_t len, struct provider_preview *ret);
+
+/* Appends the log of a session's command, which is JSON with `output` or plain text, without the bytes that mark its
+ * streams. 0 or as buf_add(). */
+int daytona_logs_read(const char *text, size_t len, struct buf *ret);
+
+/* {"url":…} of toolbox-proxy-url. 0 or -EPROTO (said). */
 int daytona_url_read(const char *text, size_t len, char ret[DAYTONA_URL_MAX]);

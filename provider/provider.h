@@ -454,6 +454,25 @@ struct provider_e2b_config {
 /* 0, PROVIDER_DENIED (there is no key, or it cannot be one), or a fault. */
 int provider_e2b_new(const struct provider_e2b_config *config, struct provider **ret);
 
+/* Daytona (daytona.io), hosted or self-hosted. All strings are copied; NULL where not said otherwise means the default. Needs an
+ * `api_key`, or a `jwt` together with `organization`; a key belongs to one organization, so with it none is
+ * sent. The image of a spec is a snapshot's name, or "image:<ref>" for a container image. */
+struct provider_daytona_config {
+	const char *api_key;      /* secret */
+	const char *jwt;          /* secret */
+	const char *organization; /* its id */
+	const char *api_url;      /* "https://app.daytona.io/api" */
+	const char *toolbox_url;  /* instead of what the API says, for tunnels; the sandbox's id is appended */
+	const char *snapshot;     /* when a spec has no image; the server's default */
+	const char *target;       /* region; the organization's default */
+	const char *ca_file, *proxy, *user_agent; /* as in provider/http.h */
+	const char *agent;         /* absolute path of frag-agent; NULL: no agent_open() */
+	const struct clock *clock; /* NULL: the machine's */
+};
+
+/* 0, PROVIDER_DENIED (there are no credentials, or they cannot be any), or a fault. */
+int provider_daytona_new(const struct provider_daytona_config *config, struct provider **ret);
+
 /* What `frag sandbox-forward` runs: serves the preview of `port` of a sandbox below `dir` on a free port of
  * 127.0.0.1 until the sandbox ends; that port is written to `ready_fd` as a line, which is closed then. 0 or a fault. */
 int provider_local_forward(const char *dir, const char *id, uint16_t port, int ready_fd);

@@ -57,15 +57,23 @@ static void try_job(const char *text, size_t len)
 static void try_rest(const char *text, size_t len)
 {
 	CLEANUP(buf_deinit) struct buf b = {0};
+	struct provider_preview preview = {0};
+	struct provider_process job;
 	char url[DAYTONA_URL_MAX], type;
-	uint64_t size;
+	const char *at = text;
+	mode_t mode;
 	int code;
 
 	buf_init(&b, 65536);
 	if (!daytona_executed_read(text, len, &code, &b))
 		assert(code >= -1 && code <= 255);
 	(void)daytona_uploaded_read(text, len, "/a", 1);
-	(void)daytona_file_read(text, len, &type, &size);
+	(void)daytona_file_read(text, len, &type, &mode);
+	(void)daytona_preview_read(text, len, &preview);
+	buf_clear(&b);
+	(void)daytona_logs_read(text, len, &b);
+	while (daytona_job_listed(&at, &job))
+		assert(strlen(job.command) < sizeof(job.command));
 	if (!daytona_url_read(text, len, url))
 		assert(strncmp(url, "http", 4) == 0);
 }

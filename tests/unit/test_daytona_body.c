@@ -12,8 +12,7 @@
 #include "provider/daytona_body.h"
 #include "provider/provider.h"
 
-static const struct daytona_create extras = {
-	.name = "frag-1", .nonce = "n1", .delete_minutes = 60};
+static const struct daytona_create extras = {.name = "frag-1", .nonce = "n1"};
 
 static int put(struct buf *b, const struct provider_spec *spec, char *why)
 {
@@ -45,7 +44,24 @@ static void asks_for_the_default_without_network(void **state)
 		b.data, "{\"name\":\"frag-1\",\"env\":{\"A\":\"1\",\"B\":\"x=y\"},"
 			"\"labels\":{\"fragfs\":\"1\",\"fragfs.call\":\"n1\","
 			"\"fragfs.label\":\"demo\"},\"public\":false,\"networkBlockAll\":true,"
-			"\"autoStopInterval\":0,\"autoDeleteInterval\":60}");
+			"\"autoStopInterval\":0,\"autoDeleteInterval\":10080}");
+}
+
+static void keeps_labels_and_goes_when_idle(void **state)
+{
+	static const char *const labels[] = {"team=a", "x=y=z", NULL};
+	struct provider_spec spec = {
+		.labels = labels, .idle_seconds = 600, .delete_on_expiry = true};
+	CLEANUP(buf_deinit) struct buf b = {0};
+	char why[PROVIDER_WHY_MAX];
+
+	assert_int_equal(put(&b, &spec, why), 0);
+	assert_non_null(strstr(b.data, "\"team\":\"a\",\"x\":\"y=z\"}"));
+	/* not 0, which would have every stop destroy it */
+	assert_non_null(strstr(b.data, "\"autoStopInterval\":10,\"autoDeleteInterval\":1}"));
+	buf_clear(&b);
+	assert_int_equal(daytona_labels_put(&b, labels), 0);
+	assert_non_null(strstr(b.data, "{\"fragfs\":\"1\",\"team\":\"a\",\"x\":\"y=z\"}"));
 }
 
 static void rounds_sizes_and_lifetimes_up(void **state)
@@ -76,7 +92,7 @@ static void refuses_sizes_of_a_snapshot(void **state)
 	CLEANUP(buf_deinit) struct buf b = {0};
 	char why[PROVIDER_WHY_MAX];
 
-	assert_int_equal(put(&b, &spec, why), PROVIDER_UNSUPPORTED);
+	assert_int_equal(put(&b, &spec, why), PROVIDER_REFUSED);
 	assert_non_null(strstr(why, "image:"));
 }
 
@@ -85,6 +101,9 @@ static void refuses_what_would_be_another_line(void **state)
 	static const char *const bad[] = {"image:", "image:a b", "image:a\nRUN evil",
 					  "image:--x", "image:$(x)"};
 	static const char *const env[] = {"A-B=1", NULL};
+	static const char *const labels[] = {"fragfs=2", NULL};
+	const struct provider_spec others[] = {
+		{.env = env}, {.labels = labels}, {.labels = env + 1, .max_processes = 5}};
 	struct provider_spec spec = {0};
 	char why[PROVIDER_WHY_MAX];
 
@@ -94,12 +113,12 @@ static void refuses_what_would_be_another_line(void **state)
 		spec.image = bad[i];
 		assert_int_equal(put(&b, &spec, why), PROVIDER_REFUSED);
 	}
-	{
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		CLEANUP(buf_deinit) struct buf b = {0};
 
-		spec = (struct provider_spec){.env = env};
-		assert_int_equal(put(&b, &spec, why), PROVIDER_REFUSED);
+		assert_int_equal(put(&b, &others[i], why), PROVIDER_REFUSED);
 		assert_string_equal(b.data, "");
+		assert_true(why[0]);
 	}
 }
 
@@ -132,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asks_for_the_default_without_network),
+		cmocka_unit_test(keeps_labels_and_goes_when_idle),
 		cmocka_unit_test(rounds_sizes_and_lifetimes_up),
 		cmocka_unit_test(refuses_sizes_of_a_snapshot),
 		cmocka_unit_test(refuses_what_would_be_another_line),

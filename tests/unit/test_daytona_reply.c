@@ -54,6 +54,8 @@ static void reads_a_sandbox_and_passes_over_what_is_new(void **state)
 	assert_int_equal(s.info.created, 1787220000);
 	assert_int_equal(s.info.expires, 0);
 	assert_int_equal(s.idle_minutes, 15);
+	assert_int_equal(s.info.idle_seconds, 900);
+	assert_memory_equal(s.info.labels, "x=y\0", 5);
 }
 
 static void knows_all_states(void **state)
@@ -234,14 +236,19 @@ static void reads_what_was_executed(void **state)
 
 static int uploaded(const char *text)
 {
-	return daytona_uploaded_read(text, strlen(text), "/a/b", 3);
+	return daytona_uploaded_read(text, strlen(text), "-put-b", 3);
 }
 
 static void believes_an_upload_only_when_it_names_it(void **state)
 {
-	assert_int_equal(uploaded("{\"files\":[{\"path\":\"/a/b\",\"bytes\":3}]}"), 0);
-	assert_int_equal(uploaded("{\"files\":[{\"path\":\"/a/b\",\"bytes\":2}]}"), -EPROTO);
-	assert_int_equal(uploaded("{\"files\":[{\"path\":\"/a/c\",\"bytes\":3}]}"), -EPROTO);
+	assert_int_equal(
+		uploaded("{\"files\":[{\"path\":\"/a\xef\xbf\xbd/.frag-put-b\",\"bytes\":3}]}"),
+		0);
+	assert_int_equal(
+		uploaded("{\"files\":[{\"path\":\"/a\xef\xbf\xbd/.frag-put-b\",\"bytes\":2}]}"),
+		-EPROTO);
+	assert_int_equal(uploaded("{\"files\":[{\"path\":\"/a/-put-c\",\"bytes\":3}]}"),
+			 -EPROTO);
 	assert_int_equal(uploaded("{\"files\":[]}"), -EPROTO);
 	assert_int_equal(uploaded("{\"files\":null}"), -EPROTO);
 	assert_int_equal(uploaded(""), -EPROTO);
@@ -249,18 +256,50 @@ static void believes_an_upload_only_when_it_names_it(void **state)
 
 static void reads_what_kind_of_file_it_is(void **state)
 {
-	uint64_t size = 0;
+	mode_t mode = 0;
 	char type = 0;
 
-#define FILE_READ(text) daytona_file_read(text, sizeof(text) - 1, &type, &size)
-	assert_int_equal(FILE_READ("{\"name\":\"a\",\"mode\":\"-rw-r--r--\",\"size\":5}"), 0);
+#define FILE_READ(text) daytona_file_read(text, sizeof(text) - 1, &type, &mode)
+	assert_int_equal(FILE_READ("{\"name\":\"a\",\"mode\":\"-rw-r--r--\",\"size\":5,"
+				   "\"permissions\":\"0640\"}"),
+			 0);
 	assert_int_equal(type, '-');
-	assert_int_equal(size, 5);
+	assert_int_equal(mode, 0640);
 	assert_int_equal(FILE_READ("{\"mode\":\"prw-r--r--\",\"size\":0}"), 0);
 	assert_int_equal(type, 'p');
+	assert_int_equal(mode, 0);
 	assert_int_equal(FILE_READ("{\"mode\":\"\",\"isDir\":true,\"size\":0}"), 0);
 	assert_int_equal(type, 'd');
 	assert_int_equal(FILE_READ("{\"mode\":\"-rw\"}"), -EPROTO);
+}
+
+static void reads_a_preview(void **state)
+{
+	struct provider_preview v = {0};
+
+#define PREVIEW_READ(text) daytona_preview_read(text, sizeof(text) - 1, &v)
+	assert_int_equal(PREVIEW_READ("{\"url\":\"https://3000-x.example\",\"token\":\"t0k\"}"),
+			 0);
+	assert_string_equal(v.url, "https://3000-x.example");
+	assert_string_equal(v.header, "X-Daytona-Preview-Token: t0k");
+	assert_int_equal(PREVIEW_READ("{\"url\":\"https://x.example\",\"token\":\"a\\nB: c\"}"),
+			 -EPROTO);
+	assert_int_equal(PREVIEW_READ("{\"url\":\"file:///etc\"}"), -EPROTO);
+}
+
+static void takes_the_marks_off_a_log(void **state)
+{
+	static const char *const logs[] = {
+		"{\"output\":\"\\u0001\\u0001\\u0001out\\n\\u0002\\u0002\\u0002err\\n\"}",
+		"\1\1\1out\n\2\2\2err\n", "out\nerr\n"};
+
+	for (size_t i = 0; i < sizeof(logs) / sizeof(*logs); i++) {
+		CLEANUP(buf_deinit) struct buf b = {0};
+
+		buf_init(&b, 64);
+		assert_int_equal(daytona_logs_read(logs[i], strlen(logs[i]), &b), 0);
+		assert_string_equal(b.data, "out\nerr\n");
+	}
 }
 
 static void reads_a_url_and_nothing_else(void **state)
@@ -289,6 +328,8 @@ int main(void)
 		cmocka_unit_test(reads_what_was_executed),
 		cmocka_unit_test(believes_an_upload_only_when_it_names_it),
 		cmocka_unit_test(reads_what_kind_of_file_it_is),
+		cmocka_unit_test(reads_a_preview),
+		cmocka_unit_test(takes_the_marks_off_a_log),
 		cmocka_unit_test(reads_a_url_and_nothing_else),
 	};
 
