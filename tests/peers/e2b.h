@@ -18,6 +18,9 @@ const char *e2b_envd_version(const struct peer *p);
 /* Wakes a paused one that wakes on traffic. True when it runs. */
 bool e2b_wake(struct guest *g);
 
+/* Of e2b_metrics.c. */
+void e2b_metrics(struct request *r);
+
 /* Of e2b_list.c. */
 void e2b_list(struct request *r);
 void e2b_list_v1(struct request *r);

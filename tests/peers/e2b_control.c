@@ -411,6 +411,7 @@ static const struct route rows[] = {
 	{"POST", "/sandboxes/{}/pause", pause_it, NULL},
 	{"POST", "/sandboxes/{}/timeout", set_timeout, NULL},
 	{"POST", "/sandboxes/{}/refreshes", refresh, NULL},
+	{"GET", "/sandboxes/{}/metrics", e2b_metrics, NULL},
 	{"GET", "/health", health, NULL},
 };
 

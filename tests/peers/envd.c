@@ -38,19 +38,6 @@ static void health(struct request *r)
 	reply_bytes(r, &(struct reply){.status = 204, .headers = headers}, NULL, 0);
 }
 
-static void metrics(struct request *r)
-{
-	struct answer a;
-
-	answer_begin(&a, '{');
-	json_int_field(&a.out, "ts", guest_times(r->guest).created);
-	json_int_field(&a.out, "cpu_count", 2);
-	json_int_field(&a.out, "cpu_used_pct", 0);
-	json_int_field(&a.out, "mem_total_mib", 512);
-	json_int_field(&a.out, "mem_used_mib", 1);
-	answer_send(r, &a, '}', 200);
-}
-
 static void envs(struct request *r)
 {
 	const struct json *vars = NULL;
@@ -153,7 +140,7 @@ static void wrong_method(struct request *r)
 
 static const struct route rows[] = {
 	{"GET", "/health", health, NULL},
-	{"GET", "/metrics", metrics, NULL},
+	{"GET", "/metrics", envd_metrics, NULL},
 	{"GET", "/envs", envs, NULL},
 	{"GET", "/files", envd_get_file, NULL},
 	{"POST", "/files", envd_post_files, envd_feed_files},

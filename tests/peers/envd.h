@@ -14,6 +14,9 @@ struct json;
  * (and nothing added) for "~other". */
 bool envd_path(struct buf *ret, const char *path);
 
+/* Of e2b_metrics.c */
+void envd_metrics(struct request *r);
+
 /* Of envd_files.c */
 void envd_get_file(struct request *r);
 void envd_post_files(struct request *r);

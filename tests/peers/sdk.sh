@@ -23,10 +23,11 @@ mkdir -p "$install"
 	if ! cmp -s "$here/sdk/package-lock.json" "$install/installed"; then
 		rm -rf "$install/node_modules" "$install/installed"
 		cp "$here/sdk/package.json" "$here/sdk/package-lock.json" "$install/"
-		(cd "$install" && npm ci --ignore-scripts --no-audit --no-fund) >"$install/log" 2>&1 || exit 1
+		(cd "$install" && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline \
+			--fetch-retries=1 --fetch-retry-mintimeout=1000) >"$install/log" 2>&1 || exit 1
 		cp "$install/package-lock.json" "$install/installed"
 	fi
-) 9>"$install/lock" || skip "the clients cannot be installed: $(tail -n 1 "$install/log" | cut -c 1-200)"
+) 9>"$install/lock" || skip "the clients cannot be installed: $(grep -m 1 'npm error' "$install/log" | cut -c 1-200)"
 
 # Modules are looked for beside the script that imports them and in the directories above.
 scripts=$install/run-$$

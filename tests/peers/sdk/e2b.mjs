@@ -273,6 +273,13 @@ claim('works with git as the client does it', async () => {
 	assert.ok(status.fileStatus.some((f) => f.name === 'b.txt'))
 })
 
+claim('measures what a sandbox uses', async () => {
+	const [m] = await sbx.getMetrics()
+	assert.ok(m.cpuCount >= 1)
+	assert.ok(m.memUsed > 0 && m.memUsed < m.memTotal)
+	assert.ok(m.diskUsed > 0 && m.diskUsed <= m.diskTotal)
+})
+
 claim('gives a terminal that can be typed into and resized', async () => {
 	let shown = ''
 	const pty = await sbx.pty.create({
