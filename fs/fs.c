@@ -33,7 +33,6 @@
 #include "fs/door.h"
 #include "fs/follow.h"
 #include "fs/inval.h"
-#include "fs/listing.h"
 #include "fs/mountpoint.h"
 #include "fs/trees.h"
 #include "fs/work_place.h"
@@ -89,7 +88,6 @@ static struct fs *fs_new(struct store *st, const struct fs_config *config)
 	fs->changed_ns = fs->started * 1000000000;
 	fs->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fs->nodes = node_table_new(release_node, fs);
-	fs->listings = listings_new();
 	fs->apps = apps_new();
 	fs->trees = trees_new();
 	names_slot_init(&fs->root_names);
@@ -245,7 +243,6 @@ void fs_free(struct fs *fs)
 	node_table_free(fs->nodes);
 	apps_free(fs->apps);
 	trees_free(fs->trees);
-	listings_free(fs->listings);
 	names_slot_deinit(&fs->root_names);
 	names_slot_deinit(&fs->history_names);
 	pthread_mutex_destroy(&fs->review_lock);

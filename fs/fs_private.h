@@ -26,7 +26,6 @@ struct follow;
 struct fuse_session;
 struct inval;
 struct json_out;
-struct listings;
 struct node_table;
 struct store;
 struct trees;
@@ -43,7 +42,6 @@ struct fs {
 	_Atomic int64_t changed_ns; /* when the list of projects last changed */
 	struct ident_secret secret;
 	struct node_table *nodes;
-	struct listings *listings;
 	struct apps *apps;
 	struct trees *trees;
 	struct inval *inval;

@@ -161,7 +161,7 @@ static int list_versions(struct fs *fs, struct node *dir, struct project *p, uin
 static int list_names(struct fs *fs, struct node *dir, struct project *p, uint64_t from,
 		      struct dirbuf *out)
 {
-	CLEANUP(listing_putp) struct listing *l = NULL;
+	CLEANUP(listing_putp) const struct tree_list *l = NULL;
 	struct tree_entry e;
 	struct fragment f;
 	uint32_t last;
@@ -170,9 +170,9 @@ static int list_names(struct fs *fs, struct node *dir, struct project *p, uint64
 	if (r || fragment_get(p, last, &f) || tree_lookup(p, &f.tree, dir->extra, &e) ||
 	    e.mode != MODE_TREE)
 		return r;
-	r = listing_get(fs->listings, p, &e.oid, &l);
-	for (size_t i = from; !r && i < l->list->n; i++) {
-		const struct tree_entry *at = &l->list->entries[i];
+	r = listing_get(p, &e.oid, &l);
+	for (size_t i = from; !r && i < l->n; i++) {
+		const struct tree_entry *at = &l->entries[i];
 		struct ident id = ident_child(&fs->secret, &dir->ident, at->name, at->name_len);
 
 		if (!at->verdict && !dirbuf_add(out, at->name, id.ino, S_IFDIR, i + 1))

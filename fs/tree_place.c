@@ -135,13 +135,13 @@ static int check_there(struct project *p, const struct tree_entry *e)
 static int find_entry(struct fs *fs, struct node *dir, const char *name, struct found *ret)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
-	CLEANUP(listing_putp) struct listing *l = NULL;
+	CLEANUP(listing_putp) const struct tree_list *l = NULL;
 	const struct tree_entry *e;
 	struct node want;
 	int r = app_use(fs, dir->app, &p);
 
 	if (!r)
-		r = listing_get(fs->listings, p, &dir->oid, &l);
+		r = listing_get(p, &dir->oid, &l);
 	if (r)
 		return r == PLACE_NO_ENTRY ? -EIO : r;
 	ret->entry_ttl = PLACE_ALWAYS;
@@ -205,15 +205,15 @@ static bool list_entry(struct fs *fs, struct node *dir, const struct tree_entry 
 static int tree_list_dir(struct fs *fs, struct node *dir, uint64_t from, struct dirbuf *out)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
-	CLEANUP(listing_putp) struct listing *l = NULL;
+	CLEANUP(listing_putp) const struct tree_list *l = NULL;
 	int r = app_use(fs, dir->app, &p);
 
 	if (!r)
-		r = listing_get(fs->listings, p, &dir->oid, &l);
+		r = listing_get(p, &dir->oid, &l);
 	if (r)
 		return r == PLACE_NO_ENTRY ? -EIO : r;
-	for (size_t i = from; i < l->list->n; i++)
-		if (!list_entry(fs, dir, &l->list->entries[i], i + 1, out))
+	for (size_t i = from; i < l->n; i++)
+		if (!list_entry(fs, dir, &l->entries[i], i + 1, out))
 			break;
 	return 0;
 }
