@@ -100,7 +100,8 @@ static void local_caps(struct provider *base, struct provider_caps *ret)
 	ret->flags = PROVIDER_CAP_AGENT | PROVIDER_CAP_EXEC | PROVIDER_CAP_EXEC_STDIN |
 		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL | PROVIDER_CAP_NETWORK |
 		     PROVIDER_CAP_SPLIT | PROVIDER_CAP_LABELS | PROVIDER_CAP_MODES |
-		     PROVIDER_CAP_STOP | PROVIDER_CAP_EXEC_HOLD | PROVIDER_CAP_STREAMS;
+		     PROVIDER_CAP_STOP | PROVIDER_CAP_EXEC_HOLD | PROVIDER_CAP_STREAMS |
+		     PROVIDER_CAP_TTY | PROVIDER_CAP_BACKGROUND;
 	if (local_of(base)->self)
 		ret->flags |= PROVIDER_CAP_PREVIEW;
 	if (has_program("/usr/bin/git"))
@@ -272,7 +273,11 @@ static const struct provider_ops local_ops = {
 	.exec_feed = local_exec_feed,
 	.exec_feed_end = local_exec_feed_end,
 	.exec_signal = local_exec_signal,
+	.exec_resize = local_exec_resize,
 	.exec_hold = local_exec_hold,
+	.attach = local_attach,
+	.processes = local_processes,
+	.kill = local_kill,
 	.put = local_put,
 	.fetch = local_fetch,
 	.url = local_url,

@@ -87,6 +87,14 @@ int local_exec_feed_end(struct provider *p, struct provider_call *c);
 int local_exec_signal(struct provider *p, struct provider_call *c, int signal);
 int local_put(struct provider *p, const char *id, const struct provider_file *file,
 	      struct provider_call *c);
+int local_exec_resize(struct provider *p, struct provider_call *c, uint16_t rows,
+		      uint16_t cols);
+int local_attach(struct provider *p, const char *id, const char *ref, struct provider_exec *x,
+		 struct provider_call *c);
+int local_processes(struct provider *p, const char *id, provider_process_fn fn, void *arg,
+		    struct provider_call *c);
+int local_kill(struct provider *p, const char *id, const char *ref, int signal,
+	       struct provider_call *c);
 int local_exec_hold(struct provider *p, struct provider_call *c, bool hold);
 int local_fetch(struct provider *p, const char *id, struct provider_sink *to,
 		struct provider_call *c);

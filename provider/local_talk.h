@@ -27,6 +27,8 @@ struct talk {
 	/* by kind */
 	struct provider_exec *exec;
 	struct provider_sink *sink;
+	provider_process_fn fn;
+	void *arg;
 	/* One reply; finishes the call when it was the last. */
 	void (*hear)(struct talk *t, const struct wire_frame *f);
 	/* Before anything is heard again after talk_wake(); may be NULL. */

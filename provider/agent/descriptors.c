@@ -16,10 +16,10 @@ void descriptors_close_from(int first)
 		(void)close(fd);
 }
 
-int descriptors_keep_only(int keep, int first)
+int descriptors_keep_two(int a, int b, int first)
 {
-	if (keep != first && dup2(keep, first) < 0)
+	if ((a != first && dup2(a, first) < 0) || (b != first + 1 && dup2(b, first + 1) < 0))
 		return -errno;
-	descriptors_close_from(first + 1);
+	descriptors_close_from(first + 2);
 	return first;
 }

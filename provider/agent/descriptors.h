@@ -5,5 +5,6 @@
 /* Closes every descriptor from `first` on. */
 void descriptors_close_from(int first);
 
-/* The same, but `keep` stays open, as `first`. Returns `first`, or a negative errno. */
-int descriptors_keep_only(int keep, int first);
+/* The same, but `a` stays open, as `first`, and `b`, which is not `first`, as the one after. Returns `first`, or a
+ * negative errno. */
+int descriptors_keep_two(int a, int b, int first);

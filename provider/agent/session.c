@@ -3,8 +3,9 @@
  *	HELLO -> WELCOME, then any of
  *	APPLY, FILE..., REMOVE..., COMMIT -> APPLIED or ERROR   VERIFY -> VERIFIED
  *	MANIFEST -> ENTRY..., END    FETCH -> BYTES..., END     PUT, MORE... -> OK     EPOCH -> OK
+ *	JOBS -> JOB..., END    KILL -> OK
  *	WATCH -> OK, and CHANGED from then on
- *	EXEC, FORWARD: the session goes to a process of its own and ends here
+ *	EXEC, ATTACH, FORWARD: the session goes to a process of its own and ends here
  *
  * One thread serves all sessions, so a sweep is never interrupted by another one. Replies wait in a bounded buffer;
  * nothing is read from a client that does not take its replies.
@@ -23,6 +24,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "provider/agent/descriptors.h"
+#include "provider/agent/job.h"
 #include "provider/agent/notice.h"
 #include "provider/agent/site.h"
 #include "provider/agent/survey.h"
@@ -329,6 +331,7 @@ static void run_exec(struct session *s, const struct wire_frame *f)
 		.in = &s->in,
 		.exec = *f,
 		.root = s->agent->place->root_path,
+		.frag_dir = s->agent->place->frag,
 		.limits = s->agent->limits,
 	};
 
@@ -353,11 +356,42 @@ static void run_forward(struct session *s, const struct wire_frame *f)
 		tunnel_run(TAKE_FD(s->fd), conn, &rest);
 }
 
+static void run_attach(struct session *s, const struct wire_frame *f)
+{
+	flush_in_child(s);
+	job_attach(s->agent->place->frag, s->fd, f);
+}
+
+static void on_jobs(struct session *s, const struct wire_frame *f)
+{
+	int n = job_list(s->agent->place->frag, &s->out, f->id);
+	struct refusal why;
+
+	if (n < 0)
+		reply_refusal(s, f->id, refuse_io(&why, -n, "list the background"), &why);
+	else
+		reply(s, &(struct wire_frame){.type = WIRE_END,
+					      .id = f->id,
+					      .n = (uint32_t)n,
+					      .tree = s->agent->place->tree});
+}
+
+static void on_kill(struct session *s, const struct wire_frame *f)
+{
+	int r = job_kill(s->agent->place->frag, f->path, f->signal);
+	struct refusal why;
+
+	if (r)
+		r = refuse(&why, WIRE_E_MISSING, "no such command runs in the background");
+	reply_ok(s, f->id, r, &why);
+}
+
 /* Forks; the child has this session's descriptor and no other one, and never returns. */
 static void give_away(struct session *s, const struct wire_frame *f)
 {
 	pid_t *place = NULL;
 	struct refusal why;
+	int frag_dir;
 	pid_t pid;
 
 	for (unsigned i = 0; i < s->agent->max_children && !place; i++)
@@ -378,9 +412,14 @@ static void give_away(struct session *s, const struct wire_frame *f)
 		s->closing = true;
 		return;
 	}
-	s->fd = descriptors_keep_only(s->fd, 3);
+	/* The directory first: the session's descriptor takes its place. */
+	frag_dir = fcntl(s->agent->place->frag, F_DUPFD_CLOEXEC, 100);
+	s->fd = descriptors_keep_two(s->fd, frag_dir, 3);
+	s->agent->place->frag = 4;
 	if (f->type == WIRE_EXEC)
 		run_exec(s, f);
+	else if (f->type == WIRE_ATTACH)
+		run_attach(s, f);
 	else
 		run_forward(s, f);
 	/* Staging and uploads in our copy of the memory are the parent's: nothing may be tidied up. */
@@ -486,12 +525,21 @@ static void handle(struct session *s, const struct wire_frame *f)
 	case WIRE_WATCH:
 		on_watch(s, f);
 		return;
+	case WIRE_JOBS:
+		on_jobs(s, f);
+		return;
+	case WIRE_KILL:
+		on_kill(s, f);
+		return;
 	case WIRE_EXEC:
+	case WIRE_ATTACH:
 	case WIRE_FORWARD:
 		give_away(s, f);
 		return;
 	case WIRE_STDIN:
 	case WIRE_SIGNAL:
+	case WIRE_RESIZE:
+	case WIRE_JOB:
 	case WIRE_WELCOME:
 	case WIRE_APPLIED:
 	case WIRE_VERIFIED:

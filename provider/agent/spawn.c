@@ -7,6 +7,9 @@
  * not read from the client while a quarter waits for the command. The command leads a session and a process
  * group of its own, which signals go to and which is killed when the client leaves.
  *
+ * A command in the background (job.h) loses its client once it runs; what it says goes into a file instead. On a
+ * terminal, input and output are one descriptor, and the end of input is a Ctrl-D.
+ *
  * Limits are set in the command, not in the agent, so that a fork bomb takes the sandbox's processes
  * and not the agent's ability to serve.
  */
@@ -19,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -30,6 +34,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "provider/agent/descriptors.h"
+#include "provider/agent/job.h"
 
 enum {
 	OUT_HIGH = 1 << 20,
@@ -46,7 +51,8 @@ struct spawn {
 	pid_t pid;
 	struct wire_stream *stream;
 	struct buf to_client, to_command;
-	bool input_ended, exited, gone;
+	bool input_ended, exited, gone, tty, said_end;
+	struct job *job; /* NULL: in front */
 	int status;
 };
 
@@ -119,6 +125,8 @@ __attribute__((noreturn)) static void become(const struct spawn_request *q, int 
 
 	reset_signals();
 	(void)setsid();
+	if (q->exec.flags & WIRE_EXEC_TTY)
+		(void)ioctl(pipes[0], TIOCSCTTY, 0);
 	(void)umask(022);
 	if (chdir(q->root) || (*cwd && chdir(cwd)))
 		goto failed;
@@ -152,11 +160,40 @@ static int make_pipes(int ours[3], int theirs[3])
 	return 0;
 }
 
+static void set_size(int terminal, const struct wire_frame *f)
+{
+	struct winsize size = {.ws_row = f->rows ? f->rows : 24,
+			       .ws_col = f->cols ? f->cols : 80};
+
+	(void)ioctl(terminal, TIOCSWINSZ, &size);
+}
+
+/* Our end twice, for input and output, and theirs three times. */
+static int make_terminal(int ours[3], int theirs[3], const struct wire_frame *f)
+{
+	int unlock = 0, master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	int slave;
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock))
+		return -errno;
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return -errno;
+	set_size(master, f);
+	ours[0] = master;
+	ours[1] = fcntl(master, F_DUPFD_CLOEXEC, 3);
+	ours[2] = -1;
+	theirs[0] = slave;
+	theirs[1] = fcntl(slave, F_DUPFD_CLOEXEC, 3);
+	theirs[2] = fcntl(slave, F_DUPFD_CLOEXEC, 3);
+	return ours[1] < 0 || theirs[1] < 0 || theirs[2] < 0 ? -errno : 0;
+}
+
 /* Starts the command. 0 or a negative errno: what exec said. */
 static int start(struct spawn *s, const struct spawn_request *q)
 {
 	int ours[3] = {-1, -1, -1}, theirs[3] = {-1, -1, -1}, report[2], err = 0;
-	int r = make_pipes(ours, theirs);
+	int r = s->tty ? make_terminal(ours, theirs, &q->exec) : make_pipes(ours, theirs);
 
 	if (!r && pipe2(report, O_CLOEXEC))
 		r = -errno;
@@ -207,6 +244,10 @@ static void give_input(struct spawn *s)
 
 	if (s->in < 0)
 		return;
+	if (s->input_ended && s->tty && !s->said_end) {
+		s->said_end = true;
+		(void)buf_add(&s->to_command, "\4", 1);
+	}
 	if (s->to_command.len) {
 		n = write(s->in, s->to_command.data, s->to_command.len);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -220,7 +261,7 @@ static void give_input(struct spawn *s)
 			memmove(s->to_command.data, s->to_command.data + n, s->to_command.len);
 		}
 	}
-	if (s->input_ended && !s->to_command.len) {
+	if (s->input_ended && !s->to_command.len && !s->tty) {
 		close(s->in);
 		s->in = -1;
 	}
@@ -228,8 +269,14 @@ static void give_input(struct spawn *s)
 
 static void obey(struct spawn *s, const struct wire_frame *f)
 {
-	if (f->id != s->id || (f->type != WIRE_STDIN && f->type != WIRE_SIGNAL)) {
+	if (f->id != s->id ||
+	    (f->type != WIRE_STDIN && f->type != WIRE_SIGNAL && f->type != WIRE_RESIZE)) {
 		s->gone = true;
+		return;
+	}
+	if (f->type == WIRE_RESIZE) {
+		if (s->tty && s->in >= 0)
+			set_size(s->in, f);
 		return;
 	}
 	if (f->type == WIRE_SIGNAL) {
@@ -279,6 +326,11 @@ static void tell_client(struct spawn *s)
 
 	if (!s->to_client.len)
 		return;
+	if (s->job) {
+		job_write(s->job, &s->to_client);
+		buf_clear(&s->to_client);
+		return;
+	}
 	n = send(s->sock, s->to_client.data, s->to_client.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0) {
 		s->gone = errno != EAGAIN && errno != EINTR;
@@ -365,10 +417,39 @@ static void flush(struct spawn *s)
 	while (s->to_client.len && !s->gone) {
 		struct pollfd fd = {.fd = s->sock, .events = POLLOUT};
 
-		if (poll(&fd, 1, -1) < 0 && errno != EINTR)
-			return;
 		tell_client(s);
+		if (s->to_client.len && poll(&fd, 1, -1) < 0 && errno != EINTR)
+			return;
 	}
+}
+
+/* Tells the client what it is called, lets it go, and keeps what it says. */
+static void serve_job(struct spawn *s, const struct spawn_request *q)
+{
+	struct job j;
+	int r = job_open(&j, q->frag_dir, s->pid, q->exec.argv);
+
+	if (r) {
+		(void)kill(-s->pid, SIGKILL);
+		reply_error(s, "in the background", -r);
+		flush(s);
+		job_close(&j);
+		return;
+	}
+	(void)reply(
+		s, &(struct wire_frame){
+			   .type = WIRE_JOB, .id = s->id, .flags = 1, .path = wire_str(j.ref)});
+	flush(s);
+	close(s->sock);
+	s->sock = -1;
+	s->gone = false;
+	close(s->in);
+	s->in = -1;
+	s->job = &j;
+	serve(s);
+	flush(s);
+	s->job = NULL;
+	job_close(&j);
 }
 
 void spawn_run(const struct spawn_request *q)
@@ -380,6 +461,7 @@ void spawn_run(const struct spawn_request *q)
 		.in = -1,
 		.out = -1,
 		.err = -1,
+		.tty = q->exec.flags & WIRE_EXEC_TTY,
 	};
 	struct wire_list argv = q->exec.argv;
 	struct wire_str name = {.p = "", .len = 0};
@@ -403,7 +485,10 @@ void spawn_run(const struct spawn_request *q)
 		(void)reply(&s, &(struct wire_frame){.type = WIRE_STARTED,
 						     .id = s.id,
 						     .pid = (uint32_t)s.pid});
-		serve(&s);
+		if (q->exec.flags & WIRE_EXEC_BACKGROUND)
+			serve_job(&s, q);
+		else
+			serve(&s);
 	}
 	flush(&s);
 	free(what);

@@ -16,6 +16,7 @@ struct spawn_request {
 	struct wire_stream *in; /* what came on it already */
 	struct wire_frame exec;
 	const char *root; /* where relative `cwd`s start */
+	int frag_dir;     /* the agent's own directory, for jobs */
 	struct limits limits;
 };
 

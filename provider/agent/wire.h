@@ -34,7 +34,11 @@
  * else's doing, or `current` again: soon after things fall quiet, and once for each state of things. What our own
  * applies do is no news.
  *
- * EXEC and FORWARD are the last request of their session: only STDIN and SIGNAL (raw bytes after FORWARD's OK) may
+ * A job is a command that outlives its session: it has no input, and what it says is kept, the latest 8 MiB at least.
+ * ATTACH gives its OUTPUTs from the first that is kept, then its EXITED; ERROR WIRE_E_MISSING when there is none
+ * of that ref. Its session may end at any time without harm.
+ *
+ * EXEC, ATTACH and FORWARD are the last request of their session: only STDIN, SIGNAL and RESIZE (raw bytes after FORWARD's OK) may
  * follow, and the agent closes the stream when they end. When the client closes first, the command's process group
  * is killed. EXITED comes when the command itself has ended, though a child of its may go on in the background.
  */
@@ -70,7 +74,8 @@ enum wire_type {
 	WIRE_FETCH =
 		9, /* str path: below the root, or absolute in the sandbox; a link gives its target */
 	WIRE_EXEC =
-		10, /* str cwd ("": the root), u16 n, str argv…, u16 n, str env…, u8 tty (0) */
+		10, /* str cwd ("": the root), u16 n, str argv…, u16 n, str env…, u8 flags (enum
+		       wire_exec_flags), u16 rows, u16 cols (of the terminal) */
 	WIRE_STDIN = 11,  /* data; empty: end of input */
 	WIRE_SIGNAL = 12, /* u8 signal, to the exec's process group */
 	WIRE_FORWARD =
@@ -81,6 +86,12 @@ enum wire_type {
 		15, /* u32 mode, str absolute path, data; then MORE frames; empty MORE ends; OK */
 	WIRE_WATCH =
 		16, /* nothing: tell of the sandbox's own changes from now on; OK, or ERROR WIRE_E_IO */
+
+	WIRE_RESIZE = 17, /* u16 rows, u16 cols: of the exec's terminal */
+	WIRE_ATTACH = 18, /* str ref, u8 flags (enum wire_attach_flags): see below */
+	WIRE_JOBS = 19,   /* nothing: JOB…, END */
+	WIRE_KILL =
+		20, /* str ref, u8 signal: to a job's process group; OK, or ERROR WIRE_E_MISSING */
 
 	/* agent → client */
 	WIRE_WELCOME = 64, /* u16 version, 16 bytes epoch, tree current, u32 pid, str root */
@@ -96,12 +107,24 @@ enum wire_type {
 	WIRE_OUTPUT = 71,  /* u8 fd (1 or 2), data */
 	WIRE_EXITED = 72,  /* u16 status */
 	WIRE_OK = 73,
+	WIRE_JOB =
+		75, /* str ref, u8 flags (1: it runs), u16 status, u64 size: when it started (seconds), str message: its command */
 	WIRE_CHANGED = 74, /* u32 n_drift: unasked, with the id of the WATCH; see below */
 	WIRE_ERROR = 127,  /* u16 code (enum wire_error), tree current, str message */
 };
 
 enum wire_verify_flags {
 	WIRE_VERIFY_FULL = 1 << 0, /* rehash every file; else unchanged stat data is trusted */
+};
+
+enum wire_exec_flags {
+	WIRE_EXEC_TTY = 1 << 0,
+	WIRE_EXEC_BACKGROUND =
+		1 << 1, /* a job: after STARTED comes its JOB, and the session ends */
+};
+
+enum wire_attach_flags {
+	WIRE_ATTACH_NO_FOLLOW = 1 << 0, /* OK at the end of what it said so far */
 };
 
 enum wire_apply_flags {
@@ -148,8 +171,8 @@ struct wire_list {
 struct wire_frame {
 	enum wire_type type;
 	uint32_t id;
-	uint8_t flags, source, tty, signal, fd;
-	uint16_t version, port, status, code;
+	uint8_t flags, source, signal, fd;
+	uint16_t version, port, status, code, rows, cols;
 	uint32_t mode, n_changes, n_files, n_drift, n, n_skipped, pid, apply_us;
 	uint64_t size;
 	unsigned char epoch[16];
