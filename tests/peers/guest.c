@@ -1,14 +1,11 @@
 /* tests/peers/guest.c - who is here, and the coming and going.
  *
- * One lock guards the list and what changes; nothing waits for a sandbox while holding it. Whoever changes a guest's
- * state marks it busy first. A thread of its own ends those whose time is over, asleep until the
- * next one's is.
+ * One lock guards the list and what changes; nothing waits for a sandbox while holding it.
  */
-#include "tests/peers/guest.h"
+#include "tests/peers/guest_private.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,19 +17,6 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "tests/peers/run.h"
-
-enum { EXPIRY_RETRY_MS = 200 };
-
-struct guests {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	pthread_t reaper;
-	struct guest *first;
-	uint64_t serial;
-	size_t n;
-	bool stopping;
-	char *dir, *agent;
-};
 
 void guests_lock(struct guests *all)
 {
@@ -133,31 +117,6 @@ size_t guests_snapshot(struct guests *all, enum guest_vendor v, struct guest ***
 	return n;
 }
 
-/* Runs one verb of a provider on the sandbox behind `g`. */
-typedef int (*verb_fn)(struct provider *p, const char *id, struct provider_call *c);
-
-struct verb {
-	verb_fn fn;
-	const char *id;
-};
-
-static int start_verb(struct provider *p, void *arg, struct provider_call *c)
-{
-	const struct verb *v = arg;
-
-	return v->fn(p, v->id, c);
-}
-
-static int run_verb(struct guest *g, verb_fn fn)
-{
-	struct verb v = {.fn = fn, .id = g->inner};
-	struct provider *p = guests_provider(g->all);
-	int r = p ? provider_run(p, start_verb, &v, 0, NULL) : -EIO;
-
-	provider_free(p);
-	return r;
-}
-
 struct creation {
 	struct provider_spec spec;
 	struct provider_sandbox box;
@@ -199,7 +158,7 @@ static int enter(struct guests *all, struct guest *g)
 	return r;
 }
 
-static void leave(struct guest *g)
+void guest_leave(struct guest *g)
 {
 	struct guests *all = g->all;
 
@@ -236,7 +195,7 @@ int guest_create(struct guests *all, const struct guest_new *n, struct guest **r
 	r = p ? provider_run(p, start_create, &made, 0, why) : -EIO;
 	provider_free(p);
 	if (r) {
-		leave(g);
+		guest_leave(g);
 		guest_unref(g);
 		return r;
 	}
@@ -278,110 +237,6 @@ void guest_remove_run(struct guest *g, struct run *r)
 		}
 	guests_unlock(g->all);
 	run_unref(found);
-}
-
-static size_t borrow_runs(struct guest *g, struct run **ret)
-{
-	size_t n;
-
-	guests_lock(g->all);
-	n = g->n_runs;
-	for (size_t i = 0; i < n; i++)
-		ret[i] = run_ref(g->runs[i]);
-	guests_unlock(g->all);
-	return n;
-}
-
-static void signal_runs(struct guest *g, int number)
-{
-	struct run *runs[GUEST_RUNS_MAX];
-	size_t n = borrow_runs(g, runs);
-
-	for (size_t i = 0; i < n; i++) {
-		run_signal(runs[i], number);
-		run_unref(runs[i]);
-	}
-}
-
-static void end_runs(struct guest *g)
-{
-	struct run *runs[GUEST_RUNS_MAX];
-	size_t n = borrow_runs(g, runs);
-
-	for (size_t i = 0; i < n; i++) {
-		run_cut(runs[i]);
-		guest_remove_run(g, runs[i]);
-		run_unref(runs[i]);
-	}
-}
-
-static int seize(struct guest *g)
-{
-	int r = 0;
-
-	guests_lock(g->all);
-	if (g->gone)
-		r = GUEST_GONE;
-	else if (g->busy)
-		r = GUEST_BUSY;
-	else
-		g->busy = true;
-	guests_unlock(g->all);
-	return r;
-}
-
-static int do_change(struct guest *g, enum guest_state from, enum guest_state to)
-{
-	if (to == GUEST_PAUSED && from == GUEST_RUNNING) {
-		signal_runs(g, SIGSTOP);
-		return 0;
-	}
-	if (to == GUEST_RUNNING && from == GUEST_PAUSED) {
-		signal_runs(g, SIGCONT);
-		return 0;
-	}
-	if (to == GUEST_RUNNING)
-		return run_verb(g, provider_start);
-	if (to == GUEST_ARCHIVED && from == GUEST_STOPPED)
-		return 0;
-	if (to == GUEST_STOPPED && (from == GUEST_RUNNING || from == GUEST_PAUSED)) {
-		end_runs(g);
-		return run_verb(g, provider_stop);
-	}
-	return GUEST_WRONG_STATE;
-}
-
-int guest_change(struct guest *g, enum guest_state state)
-{
-	int r = seize(g);
-
-	if (r)
-		return r;
-	/* Busy: nobody else changes the state. */
-	r = g->state == state ? GUEST_WRONG_STATE : do_change(g, g->state, state);
-	guests_lock(g->all);
-	if (!r) {
-		g->state = state;
-		g->changed = clock_wall(clock_system());
-		if (state == GUEST_RUNNING)
-			g->started = g->changed;
-	}
-	g->busy = false;
-	pthread_cond_broadcast(&g->all->changed);
-	guests_unlock(g->all);
-	return r;
-}
-
-int guest_delete(struct guest *g)
-{
-	int r = seize(g);
-
-	if (r)
-		return r;
-	end_runs(g);
-	r = run_verb(g, provider_delete);
-	leave(g);
-	return r;
 }
 
 enum guest_state guest_state(struct guest *g)
@@ -431,71 +286,6 @@ void guest_touch(struct guest *g)
 	guests_unlock(g->all);
 }
 
-/* When something is due for it. */
-static int64_t due(const struct guest *g)
-{
-	int64_t idle =
-		g->idle_ms && g->state == GUEST_RUNNING ? g->last_used + g->idle_ms : INT64_MAX;
-	int64_t end = g->state == GUEST_RUNNING ? g->expires : INT64_MAX;
-
-	return idle < end ? idle : end;
-}
-
-static void end_of_time(struct guest *g)
-{
-	int r;
-
-	if (g->vendor == GUEST_DAYTONA && !g->delete_at_stop)
-		r = guest_change(g, GUEST_STOPPED);
-	else if (g->pause_at_expiry)
-		r = guest_change(g, GUEST_PAUSED);
-	else
-		r = guest_delete(g);
-	if (r < 0 || r == GUEST_BUSY) {
-		/* Somebody is at it: not again at once. */
-		guests_lock(g->all);
-		g->last_used = clock_now(clock_system());
-		if (g->expires != INT64_MAX)
-			g->expires = g->last_used + EXPIRY_RETRY_MS;
-		guests_unlock(g->all);
-	}
-}
-
-static void *reap(void *arg)
-{
-	struct guests *all = arg;
-
-	guests_lock(all);
-	while (!all->stopping) {
-		int64_t now = clock_now(clock_system()), next = INT64_MAX;
-		struct guest *late = NULL;
-		struct timespec ts;
-
-		for (struct guest *g = all->first; g; g = g->next) {
-			int64_t at = g->gone || g->busy ? INT64_MAX : due(g);
-
-			late = at <= now ? g : late;
-			next = at < next ? at : next;
-		}
-		if (late) {
-			late->refs++;
-			guests_unlock(all);
-			end_of_time(late);
-			guest_unref(late);
-			guests_lock(all);
-			continue;
-		}
-		if (next == INT64_MAX) {
-			pthread_cond_wait(&all->changed, &all->lock);
-			continue;
-		}
-		ts = (struct timespec){.tv_sec = next / 1000, .tv_nsec = next % 1000 * 1000000};
-		pthread_cond_timedwait(&all->changed, &all->lock, &ts);
-	}
-	guests_unlock(all);
-	return NULL;
-}
-
 struct guests *guests_new(const char *dir, const char *agent)
 {
 	struct guests *all = alloc_zero(sizeof(*all));
@@ -508,7 +298,7 @@ struct guests *guests_new(const char *dir, const char *agent)
 	pthread_condattr_destroy(&attr);
 	all->dir = alloc_str(dir);
 	all->agent = alloc_str(agent);
-	if (pthread_create(&all->reaper, NULL, reap, all))
+	if (pthread_create(&all->reaper, NULL, guests_reap, all))
 		abort();
 	return all;
 }

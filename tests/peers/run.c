@@ -1,20 +1,17 @@
 /* tests/peers/run.c - a thread per process: the agent's stream on one side, listeners on the other.
  *
  * The stream and its provider belong to the thread alone. Everybody else changes fields under the run's lock and
- * writes to `wake`. Pieces are numbered; each listener has the number of its next one, and a piece is dropped
- * when nobody may still want it. The thread ends with the process; what it left is read from the run.
+ * writes to `wake`. The thread ends with the process; what it left is read from the run.
  */
 #include "tests/peers/run.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -22,104 +19,9 @@
 #include "base/clock.h"
 #include "provider/agent/wire.h"
 #include "tests/peers/guest.h"
+#include "tests/peers/run_private.h"
 
 enum { RUN_ID = 1, INPUT_HIGH = 1 << 20, SEND_HIGH = 1 << 20 };
-
-struct held {
-	int fd;
-	size_t len;
-	char *data;
-};
-
-struct listener {
-	struct run *run;
-	struct listener *next;
-	uint64_t at;
-	int event;
-	char *current; /* what the last piece points into */
-};
-
-struct run {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	int refs, wake, signal, sent_signal, status;
-	uint32_t pid;
-	bool terminal, started, keep, hold, input_ended, cut, dead_input;
-	enum run_end end;
-	int64_t deadline, ended_at;
-	struct buf input;
-	/* pieces `first` … `first + n` */
-	struct held *pieces;
-	size_t n, cap, kept;
-	uint64_t first;
-	struct listener *listeners;
-	char why[RUN_WHY_MAX], *tag, *words;
-	/* the thread's */
-	struct provider *provider;
-	struct channel *ch;
-	struct wire_stream in;
-	struct buf out;
-};
-
-static void poke(int fd)
-{
-	const uint64_t one = 1;
-
-	(void)!write(fd, &one, sizeof(one));
-}
-
-static void unpoke(int fd)
-{
-	uint64_t n;
-
-	(void)!read(fd, &n, sizeof(n));
-}
-
-static void tell_locked(struct run *r)
-{
-	pthread_cond_broadcast(&r->changed);
-	for (struct listener *l = r->listeners; l; l = l->next)
-		poke(l->event);
-}
-
-/* Lets go of what every listener has read. */
-static void trim_locked(struct run *r)
-{
-	uint64_t want = r->first + r->n;
-	size_t n;
-
-	for (struct listener *l = r->listeners; l; l = l->next)
-		want = l->at < want ? l->at : want;
-	if (r->keep || r->hold || want == r->first)
-		return;
-	n = (size_t)(want - r->first);
-	for (size_t i = 0; i < n; i++)
-		free(r->pieces[i].data);
-	memmove(r->pieces, r->pieces + n, (r->n - n) * sizeof(*r->pieces));
-	r->n -= n;
-	r->first = want;
-}
-
-static bool is_full_locked(const struct run *r)
-{
-	if (r->hold && !r->keep)
-		return r->n >= RUN_PIECES_MAX;
-	for (const struct listener *l = r->listeners; l; l = l->next)
-		if (r->first + r->n - l->at >= RUN_PIECES_MAX)
-			return true;
-	return false;
-}
-
-static void add_piece_locked(struct run *r, int fd, const void *data, size_t len)
-{
-	if (!len || (r->keep && r->kept + len > RUN_KEEP_MAX))
-		return;
-	alloc_grow(&r->pieces, &r->cap, r->n + 1, sizeof(*r->pieces));
-	r->pieces[r->n++] = (struct held){.fd = fd, .len = len, .data = alloc_copy(data, len)};
-	r->kept += len;
-	trim_locked(r);
-	tell_locked(r);
-}
 
 static void end_locked(struct run *r, enum run_end end, int status)
 {
@@ -129,7 +31,7 @@ static void end_locked(struct run *r, enum run_end end, int status)
 	r->status = status;
 	r->ended_at = clock_now(clock_system());
 	r->dead_input = true;
-	tell_locked(r);
+	run_tell_locked(r);
 }
 
 static void hear(struct run *r, const struct wire_frame *f)
@@ -138,9 +40,9 @@ static void hear(struct run *r, const struct wire_frame *f)
 	if (f->type == WIRE_STARTED) {
 		r->pid = f->pid;
 		r->started = true;
-		tell_locked(r);
+		run_tell_locked(r);
 	} else if (f->type == WIRE_OUTPUT) {
-		add_piece_locked(r, f->fd == 2 ? 2 : 1, f->data.p, f->data.len);
+		run_add_piece_locked(r, f->fd == 2 ? 2 : 1, f->data.p, f->data.len);
 	} else if (f->type == WIRE_EXITED) {
 		end_locked(r, RUN_EXITED, f->status);
 	} else if (f->type == WIRE_ERROR) {
@@ -164,7 +66,7 @@ static bool drain(struct run *r)
 		while (!wire_stream_next(&r->in, &f))
 			hear(r, &f);
 		pthread_mutex_lock(&r->lock);
-		full = is_full_locked(r);
+		full = run_is_full_locked(r);
 		pthread_mutex_unlock(&r->lock);
 		if (full)
 			return true;
@@ -268,14 +170,14 @@ static void *look_after(void *arg)
 		gather(r);
 		open = send_all(r);
 		pthread_mutex_lock(&r->lock);
-		full = is_full_locked(r);
+		full = run_is_full_locked(r);
 		/* All was sent and there is more: nobody else would wake us for it. */
 		if (r->input.len && !r->out.len)
 			wait = 0;
 		pthread_mutex_unlock(&r->lock);
 		if (open && provider_poll(r->provider, fds, full ? 1 : 2, wait) < 0)
 			break;
-		unpoke(r->wake);
+		run_unpoke(r->wake);
 		open = drain(r) && open;
 	}
 	pthread_mutex_lock(&r->lock);
@@ -468,7 +370,7 @@ bool run_input(struct run *r, const void *data, size_t len)
 			break;
 		data = (const char *)data + n;
 		len -= n;
-		poke(r->wake);
+		run_poke(r->wake);
 	}
 	ok = !len && !r->dead_input;
 	pthread_mutex_unlock(&r->lock);
@@ -479,7 +381,7 @@ void run_close_input(struct run *r)
 {
 	pthread_mutex_lock(&r->lock);
 	r->input_ended = true;
-	poke(r->wake);
+	run_poke(r->wake);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -489,7 +391,7 @@ void run_signal(struct run *r, int number)
 	r->signal = number;
 	if (number == SIGKILL || number == SIGTERM)
 		r->sent_signal = number;
-	poke(r->wake);
+	run_poke(r->wake);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -505,7 +407,7 @@ void run_cut(struct run *r)
 	pthread_mutex_lock(&r->lock);
 	r->cut = true;
 	end_locked(r, RUN_LOST, 0);
-	poke(r->wake);
+	run_poke(r->wake);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -531,89 +433,4 @@ int64_t run_ended_at(struct run *r)
 	at = r->ended_at;
 	pthread_mutex_unlock(&r->lock);
 	return at;
-}
-
-struct listener *run_listen(struct run *r, bool from_start)
-{
-	struct listener *l = alloc_zero(sizeof(*l));
-
-	l->run = run_ref(r);
-	l->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_mutex_lock(&r->lock);
-	l->at = from_start ? r->first : r->first + r->n;
-	l->next = r->listeners;
-	r->listeners = l;
-	r->hold = false;
-	pthread_mutex_unlock(&r->lock);
-	return l;
-}
-
-void run_unlisten(struct listener *l)
-{
-	struct run *r = l->run;
-	struct listener **at = &r->listeners;
-
-	pthread_mutex_lock(&r->lock);
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
-	trim_locked(r);
-	poke(r->wake);
-	pthread_mutex_unlock(&r->lock);
-	close_p(&l->event);
-	free(l->current);
-	free(l);
-	run_unref(r);
-}
-
-/* 0, LISTEN_END or LISTEN_NOTHING, without waiting. */
-static int take_locked(struct listener *l, struct piece *ret)
-{
-	struct run *r = l->run;
-	struct held *h;
-
-	unpoke(l->event);
-	if (l->at == r->first + r->n)
-		return r->end == RUN_RUNS ? LISTEN_NOTHING : LISTEN_END;
-	h = &r->pieces[l->at++ - r->first];
-	free(l->current);
-	l->current = alloc_copy(h->data, h->len);
-	*ret = (struct piece){.fd = h->fd, .len = h->len, .data = l->current};
-	trim_locked(r);
-	poke(r->wake);
-	return 0;
-}
-
-int run_listener_fd(const struct listener *l)
-{
-	return l->event;
-}
-
-bool run_has_next(struct listener *l)
-{
-	bool has;
-
-	pthread_mutex_lock(&l->run->lock);
-	has = l->at != l->run->first + l->run->n || l->run->end != RUN_RUNS;
-	pthread_mutex_unlock(&l->run->lock);
-	return has;
-}
-
-int run_next(struct listener *l, int timeout_ms, int sock, struct piece *ret)
-{
-	for (bool last = false;;) {
-		struct pollfd fds[2] = {{.fd = l->event, .events = POLLIN},
-					{.fd = sock, .events = POLLRDHUP}};
-		int r;
-
-		pthread_mutex_lock(&l->run->lock);
-		r = take_locked(l, ret);
-		pthread_mutex_unlock(&l->run->lock);
-		if (r != LISTEN_NOTHING || last)
-			return r;
-		r = poll(fds, 2, timeout_ms);
-		if (fds[1].revents)
-			return -EPIPE;
-		last = !r;
-	}
 }

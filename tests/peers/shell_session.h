@@ -13,6 +13,8 @@
 struct guest;
 struct session;
 
+/* A command that fits into what a run takes without waiting: it is handed over under the lock. */
+enum { SESSION_COMMAND_MAX = 700 << 10 };
 enum { SESSION_ID_MAX = 128, SESSION_COMMANDS_MAX = 1024, SESSION_LOG_MAX = 16 << 20 };
 enum session_outcome { SESSION_EXISTS = 1, SESSION_FAILED, SESSION_ENDED };
 
