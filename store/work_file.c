@@ -335,7 +335,7 @@ int work_fsync(struct work *w, uint64_t ino, bool data_only)
 	if (is_native)
 		r = sync_native(w, ino, data_only, name_too);
 	pthread_mutex_lock(&w->lock);
-	if (!r && is_native)
+	if (!r && is_native && name_too)
 		n->is_unsynced = false;
 	n->holds--;
 	work_node_settle(w, n);

@@ -130,7 +130,7 @@ static int add_dirty(struct snap *s, struct tree *t, const struct work_name *e)
 			(void)add_file(s, n);
 		return 0;
 	}
-	if (!f)
+	if (!f || (!f->is_hashed && !f->is_too_large))
 		r = hash_late(s, n, &f);
 	if (r)
 		return r;

@@ -54,8 +54,8 @@ static int read_native(struct work *w, uint64_t ino, size_t size, char **ret)
 	return r;
 }
 
-/* Reads the bytes of a file that stands still; the lock is held or not. */
-static int read_still(struct snap *s, struct work_node *n, char **ret, size_t *len)
+/* How many bytes a file has; lock held. */
+static int size_of(struct snap *s, const struct work_node *n, size_t *ret)
 {
 	struct work_rec now;
 	uint64_t blocks;
@@ -63,24 +63,20 @@ static int read_still(struct snap *s, struct work_node *n, char **ret, size_t *l
 
 	if (r)
 		return r;
-	if (now.size > BLOB_SIZE_MAX)
-		return SNAP_TOO_LARGE;
-	*len = (size_t)now.size;
-	if (!*len)
-		return 0;
-	return read_native(s->w, n->r.ino, *len, ret);
+	*ret = (size_t)now.size;
+	return now.size > BLOB_SIZE_MAX ? SNAP_TOO_LARGE : 0;
 }
 
 int snap_hash_locked(struct snap *s, struct work_node *n, struct snap_file *ret)
 {
 	CLEANUP(free_p) char *data = NULL;
 	size_t len = 0;
-	int r = read_still(s, n, &data, &len);
+	int r = size_of(s, n, &len);
 
 	ret->node = n;
 	ret->changes = n->changes;
-	if (r == SNAP_TOO_LARGE)
-		return r;
+	if (!r && len)
+		r = read_native(s->w, n->r.ino, len, &data);
 	return r ? r : pack_add(s->pack, GIT_OBJECT_BLOB, data ? data : "", len, &ret->oid);
 }
 
@@ -90,6 +86,7 @@ static int hash_file(struct snap *s, struct snap_file *f)
 	CLEANUP(free_p) char *data = NULL;
 	struct work *w = s->w;
 	struct work_node *n = f->node;
+	const uint64_t ino = n->r.ino;
 	size_t len = 0;
 	int r;
 
@@ -97,17 +94,18 @@ static int hash_file(struct snap *s, struct snap_file *f)
 		pthread_cond_wait(&w->moved, &w->lock);
 	if (!oid_is_zero(&n->r.oid))
 		return 0; /* somebody made it clean, by a copied reference */
+	r = size_of(s, n, &len);
+	f->is_too_large = r == SNAP_TOO_LARGE;
+	if (r)
+		return f->is_too_large ? 0 : r;
 	n->still = true;
 	f->changes = n->changes;
 	pthread_mutex_unlock(&w->lock);
-	r = read_still(s, n, &data, &len);
+	if (len)
+		r = read_native(w, ino, len, &data);
 	pthread_mutex_lock(&w->lock);
 	n->still = false;
 	pthread_cond_broadcast(&w->moved);
-	if (r == SNAP_TOO_LARGE) {
-		f->is_too_large = true;
-		return 0;
-	}
 	if (r)
 		return r;
 	pthread_mutex_unlock(&w->lock);
