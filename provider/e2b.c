@@ -212,7 +212,7 @@ static const struct provider_ops e2b_ops = {
 	.exec_feed_end = e2b_exec_feed_end,
 	.exec_signal = e2b_exec_signal,
 	.attach = e2b_attach,
-	.metrics = e2b_metrics,
+	.metrics = e2b_measure,
 	.put = e2b_put,
 	.fetch = e2b_fetch,
 	.url = e2b_url,
@@ -268,7 +268,8 @@ int provider_e2b_new(const struct provider_e2b_config *config, struct provider *
 	p->sandbox_url = url_copy(config->sandbox_url);
 	p->template_id = alloc_str(config->template_id ? config->template_id : "base");
 	p->user = alloc_str(config->user);
-	p->dir = alloc_str(config->dir ? config->dir : "app");
+	p->dir = alloc_fmt("%s%s%s", config->home ? config->home : "", config->home ? "/" : "",
+			   config->dir ? config->dir : "app");
 	p->key_header = alloc_fmt("X-API-Key: %s", config->api_key);
 	r = http_new(&http, &p->http);
 	if (r) {
@@ -278,7 +279,8 @@ int provider_e2b_new(const struct provider_e2b_config *config, struct provider *
 	if (config->agent)
 		p->channels = exec_channels_new(&p->base, &(struct exec_channels_config){
 								  .agent = config->agent,
-								  .root = p->dir,
+								  .home = config->home,
+								  .root = config->dir,
 							  });
 	*ret = &p->base;
 	return 0;

@@ -103,7 +103,7 @@ static void measure_inside(struct e2b_op *op)
 	e2b_envd_get(op, "/metrics", measured);
 }
 
-int e2b_metrics(struct provider *p, const char *id, struct provider_metrics *ret,
+int e2b_measure(struct provider *p, const char *id, struct provider_metrics *ret,
 		struct provider_call *c)
 {
 	struct measure *m;

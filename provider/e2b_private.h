@@ -141,7 +141,7 @@ int e2b_exec_feed_end(struct provider *p, struct provider_call *c);
 int e2b_exec_signal(struct provider *p, struct provider_call *c, int number);
 int e2b_attach(struct provider *p, const char *id, const char *ref, struct provider_exec *x,
 	       struct provider_call *c);
-int e2b_metrics(struct provider *p, const char *id, struct provider_metrics *ret,
+int e2b_measure(struct provider *p, const char *id, struct provider_metrics *ret,
 		struct provider_call *c);
 int e2b_put(struct provider *p, const char *id, const struct provider_file *file,
 	    struct provider_call *c);

@@ -21,7 +21,7 @@
 enum { ARGUMENT_MAX = 131071 };
 
 static const char wrapper[] =
-	"[ -z \"$1\" ] || cd \"$HOME/$1\" 2>/dev/null || :; shift; "
+	"case $1 in /*) cd \"$1\";; ?*) cd \"$HOME/$1\";; esac 2>/dev/null; shift; "
 	"read -r a b c d g e </proc/$$/stat; "
 	"[ \"$g\" = $$ ] || ! command -v setsid >/dev/null 2>&1 || exec setsid \"$@\"; "
 	"exec \"$@\"";

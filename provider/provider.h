@@ -444,7 +444,8 @@ struct provider_e2b_config {
 	const char *template_id; /* what create() starts when the spec has no image; "base" */
 	const char *
 		agent; /* path of frag-agent, which is sent into sandboxes; NULL: no agent_open() */
-	const char *dir;  /* the project's, below the user's home; "app" */
+	const char *home; /* the agent's, absolute; NULL: the user's */
+	const char *dir;  /* the project's, below that; "app" */
 	const char *user; /* who runs commands and owns files; NULL: the sandbox's default */
 	const char *ca_file, *proxy, *user_agent; /* as in provider/http.h */
 	uint32_t max_connections;                 /* to one host; 0: the default */
