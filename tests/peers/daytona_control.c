@@ -195,7 +195,6 @@ static void start(struct request *r)
 		/* A start gives a new token to previews. */
 		guests_lock(g->all);
 		guest_random(g->token, 32);
-		g->last_used = clock_now(clock_system());
 		guests_unlock(g->all);
 	}
 	/* Started already: 200, unchanged. */

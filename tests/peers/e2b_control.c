@@ -180,8 +180,8 @@ static struct guest *wanted(struct request *r)
 
 bool e2b_wake(struct guest *g)
 {
-	if (guest_state(g) == GUEST_PAUSED && g->auto_resume && !guest_change(g, GUEST_RUNNING))
-		guest_set_expiry(g, MIN_RESUME_S * 1000);
+	if (guest_state(g) == GUEST_PAUSED && g->auto_resume)
+		(void)guest_wake(g, MIN_RESUME_S * 1000);
 	return guest_state(g) == GUEST_RUNNING;
 }
 
@@ -196,7 +196,7 @@ static void connect_to(struct request *r)
 		(void)json_get_int(doc, "timeout", &timeout);
 	if (!timeout_ok(r, timeout) || !(g = wanted(r)))
 		return;
-	err = guest_change(g, GUEST_RUNNING);
+	err = guest_wake(g, timeout * 1000);
 	left = guest_left_ms(g);
 	if (err == GUEST_BUSY)
 		e2b_error(r, 409, "Sandbox is changing its state");
@@ -204,7 +204,7 @@ static void connect_to(struct request *r)
 		missing_sandbox(r);
 	else {
 		/* On a running one it only extends. */
-		if (!err || timeout * 1000 > left)
+		if (err && timeout * 1000 > left)
 			guest_set_expiry(g, timeout * 1000);
 		send_sandbox(r, g, err ? 200 : 201);
 	}
@@ -224,12 +224,10 @@ static void resume(struct request *r)
 	(void)json_get_int(doc, "timeout", &timeout);
 	if (!timeout_ok(r, timeout) || !(g = wanted(r)))
 		return;
-	if (guest_change(g, GUEST_RUNNING)) {
+	if (guest_wake(g, timeout * 1000))
 		e2b_error(r, 409, "Sandbox %s is already running", g->id);
-	} else {
-		guest_set_expiry(g, timeout * 1000);
+	else
 		send_sandbox(r, g, 201);
-	}
 	guest_unref(g);
 }
 

@@ -94,6 +94,8 @@ void guest_unref(struct guest *g);
 
 /* To `state`: GUEST_PAUSED freezes its processes, GUEST_STOPPED ends them. 0, an outcome above, or a fault. */
 int guest_change(struct guest *g, enum guest_state state);
+/* To GUEST_RUNNING, with so much time from then on; waits for another change to end. */
+int guest_wake(struct guest *g, int64_t life_ms);
 int guest_delete(struct guest *g);
 
 enum guest_state guest_state(struct guest *g);

@@ -72,11 +72,14 @@ static void end_runs(struct guest *g)
 	}
 }
 
-static int seize(struct guest *g)
+/* `waits`: until whoever else changes it is done. */
+static int seize(struct guest *g, bool waits)
 {
 	int r = 0;
 
 	guests_lock(g->all);
+	while (waits && g->busy && !g->gone)
+		pthread_cond_wait(&g->all->changed, &g->all->lock);
 	if (g->gone)
 		r = GUEST_GONE;
 	else if (g->busy)
@@ -108,9 +111,10 @@ static int do_change(struct guest *g, enum guest_state from, enum guest_state to
 	return GUEST_WRONG_STATE;
 }
 
-int guest_change(struct guest *g, enum guest_state state)
+/* `life_ms`: how long it runs from here on, -1: as long as it would have. */
+static int change(struct guest *g, enum guest_state state, int64_t life_ms)
 {
-	int r = seize(g);
+	int r = seize(g, life_ms >= 0);
 
 	if (r)
 		return r;
@@ -120,8 +124,13 @@ int guest_change(struct guest *g, enum guest_state state)
 	if (!r) {
 		g->state = state;
 		g->changed = clock_wall(clock_system());
-		if (state == GUEST_RUNNING)
+		if (state == GUEST_RUNNING) {
+			/* In the same breath, or the reaper finds its time over. */
 			g->started = g->changed;
+			g->last_used = clock_now(clock_system());
+			if (life_ms >= 0)
+				g->expires = g->last_used + life_ms;
+		}
 	}
 	g->busy = false;
 	pthread_cond_broadcast(&g->all->changed);
@@ -129,9 +138,19 @@ int guest_change(struct guest *g, enum guest_state state)
 	return r;
 }
 
+int guest_change(struct guest *g, enum guest_state state)
+{
+	return change(g, state, -1);
+}
+
+int guest_wake(struct guest *g, int64_t life_ms)
+{
+	return change(g, GUEST_RUNNING, life_ms);
+}
+
 int guest_delete(struct guest *g)
 {
-	int r = seize(g);
+	int r = seize(g, false);
 
 	if (r)
 		return r;
