@@ -252,6 +252,8 @@ static int recover(struct worktree *t, work_moved_fn moved, void *arg)
 		 oplog_kind_name(t->op.kind));
 	if (decided)
 		return run(t, moved, arg);
+	if (t->op.kind == OPLOG_MERGE)
+		worktree_forget_merge(t);
 	t->op.phase = OPLOG_FAILED;
 	return oplog_put(project_store(t->project), &t->op);
 }

@@ -325,7 +325,7 @@ const char *worktree_git_busy(int admin_fd)
 	} all[] = {
 		{"MERGE_HEAD", "a merge"},    {"rebase-merge", "a rebase"},
 		{"rebase-apply", "a rebase"}, {"CHERRY_PICK_HEAD", "a cherry-pick"},
-		{"REVERT_HEAD", "a revert"},  {"BISECT_LOG", "a bisection"},
+		{"REVERT_HEAD", "a revert"},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {

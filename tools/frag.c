@@ -51,6 +51,7 @@ const struct verb *const verbs[] = {
 	&verb_commit,
 	&verb_checkout,
 	&verb_restore,
+	&verb_merge,
 	&verb_undo,
 	&verb_op_log,
 	&verb_op_show,

@@ -27,6 +27,7 @@ extern const struct verb verb_import;
 extern const struct verb verb_init;
 extern const struct verb verb_log;
 extern const struct verb verb_manual;
+extern const struct verb verb_merge;
 extern const struct verb verb_mount;
 extern const struct verb verb_op_log;
 extern const struct verb verb_op_restore;

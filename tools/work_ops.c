@@ -14,6 +14,7 @@
 #include "store/commit_work.h"
 #include "store/diff.h"
 #include "store/fragment.h"
+#include "store/merge_work.h"
 #include "store/project.h"
 #include "tools/exact.h"
 
@@ -194,6 +195,66 @@ static int do_undo(const struct work_ops *ops, const struct json *request,
 	return tell(reply, r);
 }
 
+/* ---- merging ---- */
+
+static int do_merge(const struct work_ops *ops, const struct json *request,
+		    struct json_out *reply)
+{
+	CLEANUP(who_deinit) struct commit_who who = {0};
+	struct merge_work_spec spec = {
+		.name = "theirs", .moved = ops->moved, .moved_arg = ops->moved_arg};
+	struct merge_work_result res;
+	int r = get_who(request, &who);
+
+	if (!r)
+		r = get_oid(request, "commit", &spec.theirs);
+	if (r)
+		return r < 0 ? r : fail(-EINVAL, "'commit' is missing");
+	(void)json_get_str(request, "name", &spec.name);
+	spec.author = who;
+	r = merge_work(ops->work, &spec, &res);
+	if (!r) {
+		json_int_field(reply, "operation", (int64_t)res.op);
+		exact_oid_field(reply, "commit", &res.commit);
+		json_int_field(reply, "conflicts", res.n_conflicts);
+		json_bool_field(reply, "fastForward", res.fast_forward);
+		json_bool_field(reply, "dirty", res.was_dirty);
+		json_bool_field(reply, "setAside", res.set_aside);
+	}
+	return tell(reply, r);
+}
+
+static int is_merge(const struct oplog_op *op, void *arg)
+{
+	struct oplog_op *last = arg;
+
+	if (op->work_id != last->work_id || op->phase != OPLOG_DONE)
+		return 0;
+	*last = *op;
+	return 1;
+}
+
+/* Only a merge of ours is in the log; one that git began is git's to give up. */
+static int do_abort(const struct work_ops *ops, const struct json *request,
+		    struct json_out *reply)
+{
+	struct project *p = work_project(ops->work);
+	struct oplog_op last = {.work_id = work_info(ops->work)->id};
+	struct checkout_undo spec = {.moved = ops->moved, .moved_arg = ops->moved_arg};
+	struct checkout_result res;
+	int r = oplog_each(project_store(p), project_id(p), is_merge, &last);
+
+	if (r < 0)
+		return r;
+	if (last.kind != OPLOG_MERGE || *last.ref)
+		return tell(reply, WORKTREE_NOTHING);
+	spec.id = last.id;
+	r = checkout_undo(ops->work, &spec, NULL, &res);
+	if (!r)
+		tell_switch(ops, &res, reply);
+	return tell(reply, r);
+}
+
 /* ---- status ---- */
 
 struct changes {
@@ -273,8 +334,9 @@ int work_ops_run(const struct work_ops *ops, const struct json *request, struct 
 		const char *name;
 		int (*run)(const struct work_ops *, const struct json *, struct json_out *);
 	} table[] = {
-		{"checkout", do_checkout}, {"commit", do_commit}, {"follow", do_follow},
-		{"status", do_status},     {"undo", do_undo},
+		{"abort", do_abort},   {"merge", do_merge},   {"checkout", do_checkout},
+		{"commit", do_commit}, {"follow", do_follow}, {"status", do_status},
+		{"undo", do_undo},
 	};
 	const char *what = NULL;
 

@@ -7,7 +7,7 @@
  *	{"do":"checkout","commit":<id>,"branch":<full name or null>}
  *	{"do":"undo","id":<number or 0>,"after":…}
  *	{"do":"status"}
- *	{"do":"merge","commit":<id>,"name":…,"author":…}      {"do":"follow"}
+ *	{"do":"merge","commit":<id>,"name":…,"author":…}      {"do":"abort"}      {"do":"follow"}
  *
  * The answer has "outcome": "done", or a word of what stood in the way, and what the operation tells.
  */

@@ -59,6 +59,22 @@ is 'its branch stays' 0 "$(git -C "$bare" show-ref -q refs/heads/agent; echo $?)
 refuses 'to remove it twice' 1 "no work tree 'agent'" frag work rm shop agent
 refuses 'to remove live' 1 'not a name' frag work rm shop live
 refuses 'an operation that is not there' 1 'no operation 999' frag op show shop 999
+claim 'makes a branch to merge' frag branch create shop feature 1
+claim 'merges what it lacks' frag merge shop feature
+is 'which is nothing' '"nothing"' "$(frag merge shop feature --json | jq -c .outcome)"
+git -C "$bare" update-ref refs/heads/feature "$(git -C "$bare" commit-tree -p feature -m other \
+	"$(printf '100644 blob %s\tREADME.md\n' "$(echo other | git -C "$bare" hash-object -w --stdin)" |
+		git -C "$bare" mktree)")"
+git -C "$bare" update-ref refs/heads/feature2 "$(git -C "$bare" commit-tree -p feature~1 -m 'no README' \
+	"$(printf '100644 blob %s\tlast\n' "$(echo l | git -C "$bare" hash-object -w --stdin)" |
+		git -C "$bare" mktree)")"
+claim 'stands on one of two' frag checkout shop feature
+claim 'a merge with conflicts has the status 1' test "$(frag merge shop feature2 >/dev/null 2>&1; echo $?)" = 1
+is 'git sees the conflict' README.md "$($live ls-files -u | cut -f2 | sort -u)"
+refuses 'a commit before they are settled' 1 'conflicts left' frag commit shop -m x
+claim 'gives it up' frag merge shop --abort
+is 'no conflict is left' '' "$($live ls-files -u)"
+refuses 'to give up what is not there' 1 'nothing to give up' frag merge shop --abort
 claim 'the home is sound' frag fsck
 claim 'git finds nothing wrong' git -C "$bare" fsck --strict
 done_claiming

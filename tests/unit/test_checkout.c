@@ -13,6 +13,7 @@
 
 #include "store/commit_work.h"
 #include "store/fragment.h"
+#include "store/merge_work.h"
 #include "store/work_session.h"
 #include "store/worktree_git.h"
 #include "tests/worked.h"
@@ -270,6 +271,123 @@ static void git_finds_nothing_to_complain_about_after_each(void **state)
 	assert_string_equal(worked_read(f->w, "a"), "detached\n");
 }
 
+/* ---- merging ---- */
+
+static int merge(struct worked *f, const struct oid *theirs, struct merge_work_result *ret)
+{
+	static char name[] = "Ada", email[] = "ada@example.org";
+	const struct merge_work_spec spec = {
+		.theirs = *theirs,
+		.name = "side",
+		.author = {.name = name, .email = email, .time = 1700000100}};
+
+	return merge_work(f->w, &spec, ret);
+}
+
+static void a_merge_without_conflicts_is_a_commit(void **state)
+{
+	struct worked *f = *state;
+	struct merge_work_result res;
+
+	go(f, "refs/heads/main", &f->main);
+	worked_write(f->w, "fresh", "uncommitted\n");
+	assert_int_equal(merge(f, &f->side, &res), 0);
+	assert_int_equal(res.n_conflicts, 0);
+	assert_head(f, "refs/heads/main", &res.commit);
+	assert_string_equal(worked_read(f->w, "s"), "4\n");
+	assert_string_equal(worked_read(f->w, "a"), "one\n");
+	assert_string_equal(worked_read(f->w, "fresh"), "uncommitted\n");
+	assert_string_equal(
+		repo_sh(f->r, "git log -1 --format=%P:%s main"),
+		repo_sh(f->r, "echo $(git rev-parse main~1) $(git rev-parse side):Merge side"));
+	repo_sh(f->r, "test -z \"$(git ls-tree main fresh)\"");
+	assert_int_equal(merge(f, &f->side, &res), WORKTREE_NOTHING);
+	assert_int_equal(undo(f), 0);
+	assert_head(f, "refs/heads/main", &f->main);
+	assert_null(worked_read(f->w, "s"));
+	assert_string_equal(worked_read(f->w, "fresh"), "uncommitted\n");
+}
+
+static void conflict(struct worked *f, struct merge_work_result *ret)
+{
+	struct commit_work_result res;
+
+	go(f, "refs/heads/side", &f->side);
+	worked_write(f->w, "a", "theirs\n");
+	worked_remove(f->w, "d/b");
+	assert_int_equal(commit(f, "theirs", &res), 0);
+	go(f, "refs/heads/main", &f->main);
+	worked_write(f->w, "d/b", "ours\n");
+	assert_int_equal(commit(f, "ours", &res), 0);
+	f->main = res.commit;
+	f->side = repo_oid(f->r, "git rev-parse side");
+	assert_int_equal(merge(f, &f->side, ret), 0);
+	assert_int_equal(ret->n_conflicts, 2);
+}
+
+static void conflicts_stand_as_git_shows_them_and_commit_finishes(void **state)
+{
+	struct worked *f = *state;
+	struct merge_work_result res;
+	struct commit_work_result done;
+
+	conflict(f, &res);
+	assert_string_equal(worked_read(f->w, "a"),
+			    "<<<<<<< HEAD\none\n=======\ntheirs\n>>>>>>> side\n");
+	assert_string_equal(worked_read(f->w, "d/b"), "ours\n");
+	assert_string_equal(worked_read(f->w, "s"), "4\n");
+	assert_string_equal(
+		repo_sh(f->r, IN_LIVE "git ls-files -u | cut -f2 | sort -u | tr '\\n' ' '"),
+		"a d/b ");
+	assert_int_equal(commit(f, "too early", &done), WORKTREE_UNMERGED);
+	worked_write(f->w, "a", "both\n");
+	repo_sh(f->r, IN_LIVE "git update-index --cacheinfo 100644,$(echo both | git "
+			      "hash-object -w --stdin),a;"
+			      "git update-index --cacheinfo 100644,$(echo ours | git "
+			      "hash-object -w --stdin),d/b");
+	assert_int_equal(commit(f, "merged", &done), 0);
+	assert_string_equal(
+		repo_sh(f->r, "git log -1 --format=%P main"),
+		repo_sh(f->r, "echo $(git rev-parse main~1) $(git rev-parse side)"));
+	repo_sh(f->r, IN_LIVE "! test -e $GIT_DIR/MERGE_HEAD; git show main:a | grep -q both");
+}
+
+static void plain_git_finishes_a_merge_of_ours(void **state)
+{
+	struct worked *f = *state;
+	struct merge_work_result res;
+
+	conflict(f, &res);
+	repo_sh(f->r, IN_LIVE
+		"echo both >a; mkdir -p d; echo ours >d/b; git add a d/b; git commit -qm done;"
+		"test $(git log -1 --format=%P | wc -w) = 2; git fsck");
+}
+
+static void giving_a_merge_up_brings_everything_back(void **state)
+{
+	struct worked *f = *state;
+	struct merge_work_result res;
+
+	conflict(f, &res);
+	assert_int_equal(undo(f), 0);
+	assert_head(f, "refs/heads/main", &f->main);
+	assert_string_equal(worked_read(f->w, "a"), "one\n");
+	assert_null(worked_read(f->w, "s"));
+	repo_sh(f->r, IN_LIVE "! test -e $GIT_DIR/MERGE_HEAD");
+}
+
+static void what_only_one_side_has_is_fast_forwarded_to(void **state)
+{
+	struct worked *f = *state;
+	struct merge_work_result res;
+
+	repo_sh(f->r, "git branch old main~1");
+	go(f, "refs/heads/old", &f->first);
+	assert_int_equal(merge(f, &f->main, &res), 0);
+	assert_true(res.fast_forward);
+	assert_head(f, "refs/heads/old", &f->main);
+}
+
 /* ---- sessions ---- */
 
 static void a_session_is_a_branch_and_a_work_tree(void **state)
@@ -352,6 +470,11 @@ int main(void)
 		CLAIM(an_interrupted_checkout_is_finished_or_forgotten),
 		CLAIM(an_interrupted_restore_is_carried_forward_from_its_ref),
 		CLAIM(git_finds_nothing_to_complain_about_after_each),
+		CLAIM(a_merge_without_conflicts_is_a_commit),
+		CLAIM(conflicts_stand_as_git_shows_them_and_commit_finishes),
+		CLAIM(plain_git_finishes_a_merge_of_ours),
+		CLAIM(giving_a_merge_up_brings_everything_back),
+		CLAIM(what_only_one_side_has_is_fast_forwarded_to),
 		CLAIM(a_session_is_a_branch_and_a_work_tree),
 		CLAIM(the_file_that_leads_git_home_is_always_there),
 		CLAIM(live_cannot_be_removed),
