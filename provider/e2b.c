@@ -69,6 +69,8 @@ void e2b_end(struct e2b_op *op, int result, const char *why)
 				      ? op->http.retry_ms
 				      : 0;
 		(void)snprintf(c->why, sizeof(c->why), "%s", why ? why : "");
+		/* Nothing that could have an effect ever left: the one certain case. */
+		c->untouched = result != 0 && !op->left && !op->http.sent;
 		c->impl = NULL;
 	}
 	op_free(op);
@@ -99,8 +101,11 @@ static void e2b_caps(struct provider *p, struct provider_caps *ret)
 {
 	ret->flags = PROVIDER_CAP_EXEC | PROVIDER_CAP_EXEC_STDIN | PROVIDER_CAP_GIT |
 		     PROVIDER_CAP_TAR | PROVIDER_CAP_PAUSE | PROVIDER_CAP_NETWORK |
-		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL |
-		     PROVIDER_CAP_BACKGROUND | PROVIDER_CAP_USER | PROVIDER_CAP_METRICS;
+		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL | PROVIDER_CAP_USER |
+		     PROVIDER_CAP_METRICS | PROVIDER_CAP_SPLIT | PROVIDER_CAP_LABELS |
+		     PROVIDER_CAP_LIFETIME | PROVIDER_CAP_IMAGE | PROVIDER_CAP_MODES |
+		     PROVIDER_CAP_STOP;
+	/* Background commands can be started and found, but their output is not kept, so the capability is not claimed. */
 	if (e2b_of(p)->channels)
 		ret->flags |= PROVIDER_CAP_AGENT;
 	/* A preview needs a host name of its own, which a server reached by header routing does not give. */

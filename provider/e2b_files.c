@@ -30,6 +30,8 @@ struct upload {
 	const char *argv[5];
 	char mode[8];
 	bool in_chmod;
+	size_t read; /* from file->on_read so far */
+	bool read_over;
 };
 
 static struct upload *upload_of(struct e2b_op *op)
@@ -117,12 +119,35 @@ static size_t copy_part(const struct upload *u, size_t from, const void *part, s
 	return n;
 }
 
+/* The same of a file that is read as it goes: `read_over` once it said that it ends. */
+static ssize_t send_read(struct upload *u, char *data, size_t cap)
+{
+	ssize_t n = (ssize_t)copy_part(u, 0, u->head.data, u->head.len, data, cap);
+
+	if (n == 0 && !u->read_over) {
+		n = u->file->on_read(u->op.c, data, cap);
+		if (n < 0)
+			return n;
+		u->op.retried = true; /* these bytes come only once */
+		u->read += (size_t)n;
+		u->read_over = n == 0;
+	}
+	if (n == 0)
+		n = (ssize_t)copy_part(u, u->head.len + u->read, u->tail.data, u->tail.len,
+				       data, cap);
+	u->at += (size_t)n;
+	return n;
+}
+
 static ssize_t upload_send(struct http_request *r, void *data, size_t cap)
 {
 	struct upload *u = r->arg;
 	const struct provider_file *f = u->file;
-	size_t n = copy_part(u, 0, u->head.data, u->head.len, data, cap);
+	size_t n;
 
+	if (f->on_read)
+		return send_read(u, data, cap);
+	n = copy_part(u, 0, u->head.data, u->head.len, data, cap);
 	n += copy_part(u, u->head.len, f->data, f->len, (char *)data + n, cap - n);
 	n += copy_part(u, u->head.len + f->len, u->tail.data, u->tail.len, (char *)data + n,
 		       cap - n);
@@ -136,6 +161,7 @@ static void upload_inside(struct e2b_op *op)
 	CLEANUP(buf_deinit) struct buf target = {0};
 	CLEANUP(free_p) char *type = NULL;
 	bool octet = e2b_box_find(op->p, op->id)->version >= OCTET_VERSION;
+	int64_t size = u->file->on_read ? u->file->size : (int64_t)u->file->len;
 
 	buf_init(&target, HTTP_URL_LIMIT);
 	buf_clear(&u->head);
@@ -152,8 +178,8 @@ static void upload_inside(struct e2b_op *op)
 	}
 	op->http = (struct http_request){
 		.on_send = upload_send,
-		.body_size = (int64_t)(u->head.len + u->file->len + u->tail.len),
-		.bulk = u->file->len > 65536,
+		.body_size = size < 0 ? -1 : (int64_t)(u->head.len + u->tail.len) + size,
+		.bulk = size < 0 || size > 65536,
 		/* envd sniffs the type of its own answer */
 		.expect = "application/json text/plain",
 		.deadline_ms = op->c->deadline_ms > 0 ? e2b_left_ms(op) : -1,
@@ -191,8 +217,6 @@ int e2b_put(struct provider *p, const char *id, const struct provider_file *file
 		return PROVIDER_GONE;
 	if (file->path[0] != '/')
 		return PROVIDER_REFUSED;
-	if (file->on_read)
-		return PROVIDER_UNSUPPORTED;
 	u = e2b_op_new(e2b_of(p), c, id, sizeof(*u));
 	u->file = file;
 	u->op.inside = upload_inside;

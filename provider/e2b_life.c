@@ -29,6 +29,7 @@ struct describe {
 	int64_t life;
 	bool resumed; /* connect: try the old path next */
 	char label[sizeof(((struct provider_sandbox *)NULL)->label)];
+	char labels[PROVIDER_LABELS_MAX];
 	/* what create was given, for the old path */
 	struct buf create;
 };
@@ -55,6 +56,28 @@ static bool old_path(const struct http_request *r, int result)
 	       (!strcasestr(err.message, "template") && !strcasestr(err.message, "sandbox"));
 }
 
+/* All of the metadata but what is ours; those that do not fit are left out. */
+static void read_labels(struct json_reply *j, const struct json *meta,
+			struct provider_sandbox *s)
+{
+	size_t at = 0;
+
+	for (const struct json *v = meta ? json_first(meta) : NULL; v; v = json_next(v)) {
+		const char *key = json_key(v), *value = json_str(v);
+		size_t left = sizeof(s->labels) - 1 - at, len;
+
+		if (!value || strcmp(key, "fragfs") == 0 || strcmp(key, "fragfsCall") == 0 ||
+		    strcmp(key, "label") == 0)
+			continue;
+		len = strlen(key) + 1 + strlen(value);
+		if (len + 1 > left)
+			continue;
+		(void)snprintf(s->labels + at, left, "%s=%s", key, value);
+		at += len + 1;
+	}
+	s->labels[at] = '\0';
+}
+
 /* A SandboxDetail or ListedSandbox. */
 static void read_sandbox(struct json_reply *j, const struct json *obj,
 			 struct provider_sandbox *ret)
@@ -75,6 +98,9 @@ static void read_sandbox(struct json_reply *j, const struct json *obj,
 	s.created = json_reply_time(j, obj, "startedAt", 0);
 	s.expires = s.state == PROVIDER_PAUSED ? 0 : json_reply_time(j, obj, "endAt", 0);
 	(void)snprintf(s.label, sizeof(s.label), "%s", json_reply_str(j, meta, "label", ""));
+	(void)snprintf(s.image, sizeof(s.image), "%s",
+		       json_reply_str(j, obj, "templateID", ""));
+	read_labels(j, meta, &s);
 	*ret = s;
 }
 
@@ -166,8 +192,7 @@ static int put_create(struct buf *b, const struct e2b *p, const struct provider_
 	json_begin(&o, '{');
 	json_str_field(&o, "templateID", spec->image ? spec->image : p->template_id);
 	json_int_field(&o, "timeout", d->life);
-	/* What has only a total lifetime is to be gone after it; everything else must not be lost. */
-	json_bool_field(&o, "autoPause", !(spec->total_seconds && !spec->idle_seconds));
+	json_bool_field(&o, "autoPause", !spec->delete_on_expiry);
 	json_bool_field(&o, "allow_internet_access", spec->allow_network);
 	put_metadata(&o, spec, d->nonce);
 	put_env(&o, spec->env);
@@ -192,6 +217,9 @@ static void created_box(struct e2b_op *op, const struct http_request *r)
 		*strchr(s.id, '-') = '\0';
 	s.expires = now + d->life;
 	(void)snprintf(s.label, sizeof(s.label), "%s", d->label);
+	(void)snprintf(s.image, sizeof(s.image), "%s",
+		       json_reply_str(&j, j.root, "templateID", ""));
+	memcpy(s.labels, d->labels, sizeof(s.labels));
 	fault = json_reply_fault(&j, "e2b");
 	json_reply_close(&j);
 	if (!fault)
@@ -261,8 +289,21 @@ int e2b_create(struct provider *base, const struct provider_spec *spec,
 	       struct provider_sandbox *ret, struct provider_call *c)
 {
 	struct e2b *p = e2b_of(base);
-	struct describe *d = e2b_op_new(p, c, "", sizeof(*d));
+	struct provider_sandbox labelled;
+	struct describe *d;
 
+	if (spec->cpu_percent || spec->memory_bytes || spec->disk_bytes ||
+	    spec->max_processes) {
+		(void)snprintf(c->why, sizeof(c->why),
+			       "at E2B the size of a sandbox is its template's");
+		return PROVIDER_REFUSED;
+	}
+	if (!provider_labels_set(&labelled, spec->labels)) {
+		(void)snprintf(c->why, sizeof(c->why), "labels are K=V, and not so many");
+		return PROVIDER_REFUSED;
+	}
+	d = e2b_op_new(p, c, "", sizeof(*d));
+	memcpy(d->labels, labelled.labels, sizeof(d->labels));
 	d->ret = ret;
 	d->op.deinit = describe_deinit;
 	d->life = spec->idle_seconds    ? spec->idle_seconds

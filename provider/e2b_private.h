@@ -69,7 +69,8 @@ struct e2b_op {
 	void (*cancel)(struct e2b_op *op);
 	const char *user;  /* for requests to envd, instead of the provider's; or NULL */
 	const char *extra; /* a header for the next request to envd, or NULL */
-	bool later;        /* ends at the next poll, with `was` */
+	bool left;  /* a request that may have an effect was sent before the present one */
+	bool later; /* ends at the next poll, with `was` */
 	/* What the request before probing ended with. */
 	int was;
 	char was_why[HTTP_WHY_MAX];

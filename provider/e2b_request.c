@@ -26,6 +26,7 @@ static void request_done(struct http_request *r, int result)
 /* op->http keeps its body only when one is set after this. */
 static void reset_request(struct e2b_op *op, void (*then)(struct e2b_op *, int))
 {
+	op->left |= op->http.sent && strcmp(op->http.method, "GET") != 0;
 	memset(&op->http, 0, sizeof(op->http));
 	op->http.done = request_done;
 	op->http.arg = op;

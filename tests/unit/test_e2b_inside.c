@@ -435,6 +435,42 @@ static void puts_in_parts_where_envd_is_old(void **state)
 	assert_true(has(r->body, "\r\n\r\ndata\r\n--"));
 }
 
+static ssize_t read_a_file(struct provider_call *c, void *data, size_t cap)
+{
+	struct fixture *f = c->arg;
+
+	if (f->out_len == 0) { /* not yet */
+		f->out_len = 1;
+		return -EAGAIN;
+	}
+	if (f->out_len++ > 3)
+		return 0;
+	memcpy(data, "abc", 3);
+	return 3;
+}
+
+static void puts_a_file_that_is_read_on_the_way(void **state)
+{
+	static const struct scripted_reply script[] = {
+		KNOWN,
+		{.match = "POST /files", .head = WROTE, .body = "[{\"path\":\"/x\"}]"},
+		{.match = "POST /process",
+		 .head = STREAM,
+		 BYTES(START_FRAME ZERO_FRAME DONE_FRAME)},
+		{0}};
+	struct provider_file file = {
+		.path = "/x", .on_read = read_a_file, .size = -1, .mode = 0644};
+	struct fixture *f = *state;
+
+	serve(f, script);
+	assert_int_equal(provider_put(f->p, ID, &file, call(f)), 0);
+	while (f->out_len == 0)
+		assert_true(provider_poll(f->p, NULL, 0, 10) >= 0);
+	provider_more(f->p, &f->c);
+	assert_int_equal(settle(f, 0), 0);
+	assert_string_equal(body_of(f, "POST /files"), "abcabcabc");
+}
+
 static void notices_a_file_that_went_elsewhere(void **state)
 {
 	static const struct scripted_reply script[] = {
@@ -520,6 +556,7 @@ int main(void)
 		T(refuses_a_stream_of_garbage),
 		T(puts_a_file_and_its_mode),
 		T(puts_in_parts_where_envd_is_old),
+		T(puts_a_file_that_is_read_on_the_way),
 		T(notices_a_file_that_went_elsewhere),
 		T(fetches_bytes_whole_or_not_at_all),
 	};

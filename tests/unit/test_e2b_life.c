@@ -22,8 +22,9 @@ static void creates_with_its_mark_and_knows_how_to_reach_it(void **state)
 		 .head = STREAM,
 		 BYTES(START_FRAME USER_FRAME ZERO_FRAME DONE_FRAME)},
 		{0}};
-	const char *env[] = {"A=1", "B=x=y\n", NULL};
-	struct provider_spec spec = {.label = "demo", .env = env, .idle_seconds = 600};
+	const char *env[] = {"A=1", "B=x=y\n", NULL}, *labels[] = {"team=a b", NULL};
+	struct provider_spec spec = {
+		.label = "demo", .labels = labels, .env = env, .idle_seconds = 600};
 	struct provider_sandbox s;
 	struct provider_exec x = {0};
 	struct fixture *f = *state;
@@ -33,6 +34,10 @@ static void creates_with_its_mark_and_knows_how_to_reach_it(void **state)
 	assert_int_equal(settle(f, provider_create(f->p, &spec, &s, call(f))), 0);
 	assert_string_equal(s.id, ID);
 	assert_string_equal(s.label, "demo");
+	assert_string_equal(provider_label(&s, "team"), "a b");
+	assert_true(has(scripted_at(f->server, 0)->body, "\"team\":\"a b\""));
+	spec.memory_bytes = 1 << 20; /* which cannot be had */
+	assert_int_equal(provider_create(f->p, &spec, &s, call(f)), PROVIDER_REFUSED);
 	r = scripted_at(f->server, 0);
 	assert_true(has(r->head, "X-API-Key: " KEY "\r\n"));
 	assert_true(has(r->body, "\"templateID\":\"base\",\"timeout\":600,\"autoPause\":true,"
