@@ -104,7 +104,7 @@ static void e2b_caps(struct provider *p, struct provider_caps *ret)
 		     PROVIDER_CAP_EXEC_FEED | PROVIDER_CAP_EXEC_SIGNAL | PROVIDER_CAP_USER |
 		     PROVIDER_CAP_METRICS | PROVIDER_CAP_SPLIT | PROVIDER_CAP_LABELS |
 		     PROVIDER_CAP_LIFETIME | PROVIDER_CAP_IMAGE | PROVIDER_CAP_MODES |
-		     PROVIDER_CAP_STOP;
+		     PROVIDER_CAP_STOP | PROVIDER_CAP_STREAMS | PROVIDER_CAP_EXEC_HOLD;
 	/* Background commands can be started and found, but their output is not kept, so the capability is not claimed. */
 	if (e2b_of(p)->channels)
 		ret->flags |= PROVIDER_CAP_AGENT;
@@ -216,6 +216,7 @@ static const struct provider_ops e2b_ops = {
 	.exec_feed = e2b_exec_feed,
 	.exec_feed_end = e2b_exec_feed_end,
 	.exec_signal = e2b_exec_signal,
+	.exec_hold = e2b_exec_hold,
 	.attach = e2b_attach,
 	.metrics = e2b_measure,
 	.put = e2b_put,

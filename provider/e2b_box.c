@@ -108,6 +108,8 @@ void e2b_box_read(struct e2b *p, struct json_reply *j, const char *id)
 	b = e2b_box_find(p, got.id);
 	if (b && !got.traffic[0]) /* only create and connect tell it */
 		memcpy(got.traffic, b->traffic, sizeof(got.traffic));
+	got.cold =
+		b && b->cold && strcmp(json_reply_str(j, j->root, "state", ""), "paused") == 0;
 	e2b_box_forget(p, got.id);
 	b = alloc_zero(sizeof(*b));
 	*b = got;

@@ -103,7 +103,10 @@ static void upload_done(struct http_request *r, int result)
 			"the reply does not name the file that was sent");
 		return;
 	}
-	set_mode(u);
+	if (u->file->mode & 0777)
+		set_mode(u);
+	else
+		e2b_end(&u->op, 0, NULL);
 }
 
 /* The bytes from `at` on of what starts at `from` in the whole body. */

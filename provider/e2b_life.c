@@ -79,12 +79,13 @@ static void read_labels(struct json_reply *j, const struct json *meta,
 }
 
 /* A SandboxDetail or ListedSandbox. */
-static void read_sandbox(struct json_reply *j, const struct json *obj,
+static void read_sandbox(struct e2b *p, struct json_reply *j, const struct json *obj,
 			 struct provider_sandbox *ret)
 {
 	const struct json *meta = json_reply_obj(j, obj, "metadata");
 	const char *state = json_reply_str(j, obj, "state", NULL);
 	struct provider_sandbox s = {0};
+	const struct e2b_box *box;
 
 	json_reply_text(j, obj, "sandboxID", s.id, sizeof(s.id));
 	if (s.id[0] == 'i' && strchr(s.id, '-'))
@@ -95,6 +96,10 @@ static void read_sandbox(struct json_reply *j, const struct json *obj,
 		json_reply_bad(j, "state", "is neither running nor paused");
 	else
 		s.state = *state == 'p' ? PROVIDER_PAUSED : PROVIDER_RUNNING;
+	box = e2b_box_find(p, s.id);
+	if (s.state == PROVIDER_PAUSED && box && box->cold)
+		s.state =
+			PROVIDER_STOPPED; /* the API does not tell; we know that its memory is gone */
 	s.created = json_reply_time(j, obj, "startedAt", 0);
 	s.expires = s.state == PROVIDER_PAUSED ? 0 : json_reply_time(j, obj, "endAt", 0);
 	(void)snprintf(s.label, sizeof(s.label), "%s", json_reply_str(j, meta, "label", ""));
@@ -117,7 +122,7 @@ static void got(struct e2b_op *op, int result)
 	}
 	e2b_reply(&op->http, &j);
 	e2b_box_read(op->p, &j, op->id);
-	read_sandbox(&j, j.root, &s);
+	read_sandbox(op->p, &j, j.root, &s);
 	r = json_reply_fault(&j, "e2b");
 	json_reply_close(&j);
 	if (!r)
@@ -244,7 +249,7 @@ static void searched(struct e2b_op *op, int result)
 	if (first && json_reply_obj(&j, first, "metadata") &&
 	    strcmp(json_reply_str(&j, json_reply_obj(&j, first, "metadata"), "fragfsCall", ""),
 		   d->nonce) == 0)
-		read_sandbox(&j, first, &s);
+		read_sandbox(op->p, &j, first, &s);
 	else
 		json_reply_bad(&j, "metadata", "is another's");
 	json_reply_close(&j);
@@ -382,7 +387,11 @@ static void looked(struct e2b_op *op, int result)
 
 static void paused(struct e2b_op *op, int result)
 {
+	struct e2b_box *box = e2b_box_find(op->p, op->id);
+
 	if (result == 0) {
+		if (box)
+			box->cold = strstr(op->body.data, "false");
 		e2b_end(op, 0, NULL);
 		return;
 	}
@@ -496,7 +505,7 @@ static int hand_out(struct listing *l, struct json_reply *j)
 
 		if (strcmp(json_reply_str(j, meta, "fragfs", ""), "1") != 0)
 			continue; /* a server that does not filter */
-		read_sandbox(j, v, &s);
+		read_sandbox(l->op.p, j, v, &s);
 		if (j->why[0])
 			break;
 		r = provider_labels_match(&s, l->page->labels) ? l->page->fn(&s, l->page->arg)

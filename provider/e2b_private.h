@@ -30,6 +30,7 @@ struct e2b_box {
 	char id[PROVIDER_ID_MAX];
 	char domain[128]; /* "": the configured one */
 	char token[E2B_TOKEN_MAX], traffic[E2B_TOKEN_MAX];
+	bool cold;        /* we stopped it: what it had in memory is gone */
 	unsigned version; /* of envd, 0.5.7 is 507 */
 };
 
@@ -140,6 +141,7 @@ ssize_t e2b_exec_feed(struct provider *p, struct provider_call *c, const void *d
 		      size_t len);
 int e2b_exec_feed_end(struct provider *p, struct provider_call *c);
 int e2b_exec_signal(struct provider *p, struct provider_call *c, int number);
+int e2b_exec_hold(struct provider *p, struct provider_call *c, bool hold);
 int e2b_attach(struct provider *p, const char *id, const char *ref, struct provider_exec *x,
 	       struct provider_call *c);
 int e2b_measure(struct provider *p, const char *id, struct provider_metrics *ret,

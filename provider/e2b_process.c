@@ -118,8 +118,12 @@ static int stream_body(struct http_request *r, const void *data, size_t len)
 {
 	struct e2b_process *s = r->arg;
 	struct connect_frame f;
-	int result = connect_reader_feed(&s->frames, data, len);
+	int result;
 
+	/* Not before it started: input and signals need the pid. */
+	if (s->held && s->pid)
+		return -EAGAIN;
+	result = connect_reader_feed(&s->frames, data, len);
 	while (!result) {
 		result = connect_reader_next(&s->frames, &f);
 		if (result == CONNECT_MORE)
@@ -194,6 +198,18 @@ static void stream_done(struct http_request *r, int result)
 	if (result == 0)
 		(void)snprintf(r->why, sizeof(r->why), "the stream of the command broke");
 	e2b_end_envd(&s->op, r, result ? result : PROVIDER_OFFLINE);
+}
+
+int e2b_exec_hold(struct provider *p, struct provider_call *c, bool hold)
+{
+	struct e2b_process *s = c->impl ? e2b_process_of(c->impl) : NULL;
+
+	if (!s || s->over)
+		return -ESRCH;
+	s->held = hold;
+	if (!hold)
+		http_resume(e2b_of(p)->http, &s->op.http);
+	return 0;
 }
 
 /* Start. */

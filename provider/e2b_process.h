@@ -21,6 +21,7 @@ struct e2b_process {
 	struct connect_reader frames;
 	struct buf out;
 	int64_t pid; /* 0: not started */
+	bool held;   /* the caller wants no output now */
 	int status;
 	bool attached;      /* found, not started: not ours to kill */
 	bool ended, failed; /* the end event; the end frame carried `err` */

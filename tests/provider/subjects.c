@@ -13,6 +13,7 @@
 #include "provider/fault.h"
 #include "provider/metered.h"
 #include "provider/retry.h"
+#include "tests/peers/peer.h"
 
 static const char *make_memory(struct conform *c)
 {
@@ -64,10 +65,34 @@ static const char *make_rough(struct conform *c)
 	return why;
 }
 
+/* Over real sockets, against our server of the vendor's API. */
+static const char *make_e2b(struct conform *c)
+{
+	const struct peer_config peer = {.dir = c->s.path, .agent = c->agent};
+	struct provider_e2b_config config = {
+		.api_key = PEER_E2B_KEY,
+		.proxy = "",
+		.agent = c->agent,
+		/* not where the local sandbox's own agent lives */
+		.home = "/home/sb/hosted",
+	};
+	struct peer *p;
+
+	assert_int_equal(peer_start(&peer, &p), 0);
+	config.api_url = config.sandbox_url = peer_url(p);
+	assert_int_equal(provider_e2b_new(&config, &c->p), 0);
+	c->own = p;
+	c->dir = "/home/sb";
+	return NULL;
+}
+
+static void end_peer(struct conform *c)
+{
+	peer_stop(c->own);
+}
+
 const struct subject subjects[] = {
-	{"memory", make_memory, NULL},
-	{"local", make_local, NULL},
-	{"wrapped", make_wrapped, NULL},
-	{"rough", make_rough, NULL},
-	{NULL, NULL, NULL},
+	{"memory", make_memory, NULL},   {"local", make_local, NULL},
+	{"wrapped", make_wrapped, NULL}, {"rough", make_rough, NULL},
+	{"e2b", make_e2b, end_peer},     {NULL, NULL, NULL},
 };
