@@ -423,15 +423,22 @@ static int64_t longest_pause(const struct follow *f)
 	return f->pause_ms == PAUSE_MS ? PAUSE_MAX_MS : PAUSE_DELETED_MAX_MS;
 }
 
+/* How long to wait for the first event. */
+static int patience(const struct follow *f)
+{
+	if (f->n_unwatched)
+		return 0;
+	if (f->retry)
+		return RETRY_MS;
+	return watch_is_short(f->watches) ? SHORT_POLL_MS : -1;
+}
+
 /* Sleeps until there is something to do, then lets a burst of events come to its end. */
 static void gather(struct follow *f, bool *asked)
 {
 	struct pollfd fds[] = {{.fd = watch_fd(f->watches), .events = POLLIN},
 			       {.fd = f->wake_fd, .events = POLLIN}};
-	int timeout = f->n_unwatched               ? 0
-		      : f->retry                   ? RETRY_MS
-		      : watch_is_short(f->watches) ? SHORT_POLL_MS
-						   : -1;
+	int timeout = patience(f);
 	int64_t begin = 0;
 	eventfd_t n;
 
