@@ -16,39 +16,43 @@ struct buf;
 struct project;
 
 enum {
-	SEARCH_BLOB_MAX = 16 << 20,   /* larger files are skipped and counted */
-	SEARCH_LINES_MAX = 10000,     /* matching lines kept of one file */
-	SEARCH_TEXT_MAX = 1000,       /* bytes kept of one line */
-	SEARCH_RESULT_MAX = 64 << 20, /* bytes of lines kept in all; then the search is cut short */
+	SEARCH_BLOB_MAX = 16 << 20, /* larger files are skipped and counted */
+	SEARCH_LINES_MAX = 10000,   /* matching lines kept of one file */
+	SEARCH_TEXT_MAX = 1000,     /* bytes kept of one line */
+	SEARCH_RESULT_MAX =
+		64 << 20, /* bytes of lines kept in all; then the search is cut short */
 	SEARCH_WHY_MAX = 256,
 };
 
 enum search_outcome {
-	SEARCH_BAD_PATTERN = 1, /* not a regular expression; `why` of the statistics says where */
+	SEARCH_BAD_PATTERN =
+		1, /* not a regular expression; `why` of the statistics says where */
 	SEARCH_CANCELLED,
 };
 
 struct search_options {
-	const char *pattern;  /* Perl-compatible, matched line by line */
-	bool literal;         /* the pattern is text */
+	const char *pattern; /* Perl-compatible, matched line by line */
+	bool literal;        /* the pattern is text */
 	bool ignore_case;
-	bool binary;          /* also files that hold a NUL in their first 8 KiB */
-	const char *below;    /* only files at or below this path; NULL or "": all */
-	uint32_t from, to;    /* only these fragments, both included; 0 and 0: all */
-	const struct oid *tree; /* this one tree instead of fragments; ranges are empty then. NULL: fragments */
-	unsigned n_threads;   /* 0: one per processor, at most 16 */
+	bool binary;       /* also files that hold a NUL in their first 8 KiB */
+	const char *below; /* only files at or below this path; NULL or "": all */
+	uint32_t from, to; /* only these fragments, both included; 0 and 0: all */
+	const struct oid *
+		tree; /* this one tree instead of fragments; ranges are empty then. NULL: fragments */
+	unsigned n_threads;        /* 0: one per processor, at most 16 */
 	const atomic_bool *cancel; /* looked at often; may be NULL */
 };
 
 struct search_range {
-	uint32_t from, to; /* fragments, both included; between them, every fragment has the file */
+	uint32_t from,
+		to; /* fragments, both included; between them, every fragment has the file */
 };
 
 struct search_line {
 	uint32_t line, column; /* from 1; the column in bytes */
 	uint32_t match_len;    /* of the first match in the line, as far as `text` reaches */
 	uint32_t len;
-	const char *text;      /* without its line end; not NUL-terminated */
+	const char *text; /* without its line end; not NUL-terminated */
 };
 
 struct search_file {
@@ -62,12 +66,13 @@ struct search_file {
 
 struct search_stats {
 	uint32_t n_fragments;
-	uint64_t n_blobs, n_bytes;     /* that were read */
-	uint64_t n_files, n_lines;     /* that were found */
-	uint64_t n_binary, n_large;    /* that were skipped */
-	uint64_t n_costly, n_unread;   /* given up: the pattern took too long, the object is damaged */
-	bool cut;                      /* SEARCH_RESULT_MAX or SEARCH_LINES_MAX was reached */
-	char why[SEARCH_WHY_MAX];      /* what is wrong with the pattern */
+	uint64_t n_blobs, n_bytes;  /* that were read */
+	uint64_t n_files, n_lines;  /* that were found */
+	uint64_t n_binary, n_large; /* that were skipped */
+	uint64_t n_costly,
+		n_unread; /* given up: the pattern took too long, the object is damaged */
+	bool cut;         /* SEARCH_RESULT_MAX or SEARCH_LINES_MAX was reached */
+	char why[SEARCH_WHY_MAX]; /* what is wrong with the pattern */
 };
 
 /* Calls `fn` for each file with a match, by path and then first fragment, after all of them were searched;

@@ -28,7 +28,8 @@ struct search_hits {
 };
 
 /* Appends the lines of `data` that match; their texts are copies. */
-void search_scan_run(struct search_scan *s, const char *data, size_t len, struct search_hits *h);
+void search_scan_run(struct search_scan *s, const char *data, size_t len,
+		     struct search_hits *h);
 void search_hits_deinit(struct search_hits *h);
 
 /* A NUL in the first 8 KiB. */

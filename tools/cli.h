@@ -21,7 +21,8 @@ struct cli {
 	const char *agent; /* absolute path of frag-agent, beside us or in libexec */
 	bool json;         /* --json was given */
 	bool quiet;        /* -q: no progress */
-	unsigned umask;    /* the user's; ours keeps everything private. For files that become his. */
+	unsigned
+		umask; /* the user's; ours keeps everything private. For files that become his. */
 };
 
 /* An option of a verb; parsed before its run(). Long options only as `--name VALUE`, `--name=VALUE`;
