@@ -89,7 +89,6 @@ static struct app *app_new(const char *name, uint64_t serial)
 	pthread_cond_init(&app->fresh_cond, NULL);
 	dates_init(&app->dates);
 	refdirs_init(&app->refdirs);
-	pthread_mutex_init(&app->live_lock, NULL);
 	return app;
 }
 
@@ -203,7 +202,6 @@ void app_unref(struct app *app)
 	project_unref(app->project);
 	dates_deinit(&app->dates);
 	refdirs_deinit(&app->refdirs);
-	pthread_mutex_destroy(&app->live_lock);
 	pthread_cond_destroy(&app->fresh_cond);
 	pthread_mutex_destroy(&app->lock);
 	free(app);

@@ -38,7 +38,6 @@ struct app {
 	/* with locks of their own */
 	struct dates dates;
 	struct refdirs refdirs;
-	pthread_mutex_t live_lock; /* held while `live` is brought to where HEAD is */
 };
 
 struct apps;

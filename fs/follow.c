@@ -29,7 +29,6 @@
 #include "fs/chore.h"
 #include "fs/fs_private.h"
 #include "fs/inval.h"
-#include "fs/live.h"
 #include "fs/node.h"
 #include "fs/place.h"
 #include "fs/trees.h"
@@ -238,13 +237,12 @@ static void forget_moved(struct fs *fs, struct app *app, struct project *p, uint
 static bool follow_project(struct fs *fs, struct app *app, struct project *p)
 {
 	struct refresh_result res = {0};
-	CLEANUP(work_unrefp) struct work *live = trees_peek(fs, app, TREES_LIVE);
 	int r = refresh_project(p, NULL, NULL, &res);
 
 	if (r)
 		fragment_last(p, &res.last);
-	if (live)
-		live_follow(fs, app, p, live);
+	if (r || res.refs_changed)
+		trees_follow(fs, p);
 	if (!res.refs_changed && res.last == app->last)
 		return r >= 0;
 	forget_moved(fs, app, p, res.last);

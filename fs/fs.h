@@ -10,7 +10,9 @@
 
 struct fs;
 struct json_out;
+struct moves;
 struct store;
+struct work;
 
 struct fs_config {
 	const char *mountpoint; /* absolute, an existing directory */
@@ -23,6 +25,7 @@ enum fs_outcome {
 	FS_INSIDE_HOME,   /* the mount point is in the home, or the home below it */
 	FS_MOUNTED, /* something is mounted there already that is not a dead mount of ours */
 	FS_NO_FUSE, /* /dev/fuse or the right to mount is missing; said in the log */
+	FS_NO_WORK, /* there is no such project or work tree */
 };
 
 /* Mounts. SIGTERM, SIGINT and SIGHUP are blocked from here on in the calling thread, and so in every thread it starts
@@ -42,6 +45,18 @@ void fs_free(struct fs *fs);
 /* Refs, HEAD or the list of projects may have changed (`project` NULL: any): what the kernel caches of it is
  * invalidated before this returns. Not from a FUSE worker. For verbs that the daemon carries out. */
 int fs_follow_now(struct fs *fs, const char *project);
+
+/* A work tree for the daemon's verbs: the mount has it open, being its one owner. `live` is made when there is none. Pass
+ * fs_work_moved() and the struct as the work_moved_fn of whatever changes content; fs_work_end() returns when the kernel has
+ * forgotten what that made untrue. Not from a FUSE worker. 0, FS_NO_WORK, or a fault. */
+struct fs_work {
+	struct work *work;
+	struct moves *moves;
+	struct fs *fs;
+};
+int fs_work_begin(struct fs *fs, const char *project, const char *name, struct fs_work *ret);
+void fs_work_moved(uint64_t dir, const char *name, void *fs_work);
+void fs_work_end(struct fs_work *w);
 
 /* Called after a project's refs or HEAD moved, on a thread of the follower's; for two projects perhaps at once.
  * Set before fs_serve(). */

@@ -1,7 +1,7 @@
 /* fs/fs_private.h - what the files of this folder share.
  *
- * Threads: the workers (fs/session.c), the follower (fs/follow.c), the two that talk to the kernel unasked
- * (fs/inval.c, fs/ahead.c), and main, which waits. Locks, in the order in which they may be taken: apps, trees, an app's live lock, an
+ * Threads: the workers (fs/crew.c), the follower (fs/follow.c), the two that talk to the kernel unasked
+ * (fs/inval.c, fs/ahead.c), and main, which waits. Locks, in the order in which they may be taken: apps, trees, an
  * app's own lock, a node shard's, the inval queue's. None is held while the kernel is told something
  * unasked or a request is answered.
  */

@@ -33,7 +33,7 @@ struct moves *moves_begin(struct fs *fs, struct work *w)
 void moves_add(uint64_t dir, const char *name, void *moves)
 {
 	struct moves *m = moves;
-	struct ident ident = work_place_ident(m->fs, m->work, dir);
+	struct ident ident = work_place_ident(m->fs, work_info(m->work)->id, dir);
 	struct node *n = node_find(m->fs->nodes, &ident.key);
 
 	if (!n)

@@ -21,11 +21,14 @@
 #include "base/error.h"
 #include "fs/app.h"
 #include "fs/fs_private.h"
+#include "fs/git_home.h"
 #include "fs/inval.h"
-#include "fs/live.h"
+#include "fs/moves.h"
 #include "fs/place.h"
+#include "store/checkout.h"
 #include "store/project.h"
-#include "store/store.h"
+#include "store/work_session.h"
+#include "store/worktree.h"
 
 enum { MANY = 64 };
 
@@ -143,6 +146,7 @@ static int open_locked(struct fs *fs, struct app *app, struct project *p,
 		r = work_open(p, info, &w);
 		if (r)
 			return r > 0 ? words(app, info->name, r) : r;
+		git_home_prepare(fs, app, w);
 		alloc_grow(&t->items, &t->cap, t->n + 1, sizeof(*t->items));
 		t->items[t->n++] = (struct tree){w, app_ref(app)};
 		if (t->n > MANY)
@@ -155,9 +159,16 @@ static int open_locked(struct fs *fs, struct app *app, struct project *p,
 static int make_live(struct fs *fs, struct project *p, struct work_info *ret)
 {
 	struct work_spec spec = {.name = TREES_LIVE, .uid = fs->uid, .gid = fs->gid};
-	int r = live_head(p, &spec.tree);
+	struct project_head head;
+	int r = project_head(p, &head);
 
-	return r ? r : work_create(p, &spec, ret);
+	if (!r)
+		r = worktree_tree_of(p, &head.commit, &spec.tree);
+	if (r)
+		return r < 0 ? r
+			     : fail(-EIO, "project '%s': HEAD's commit is missing",
+				    project_name(p));
+	return work_create(p, &spec, ret);
 }
 
 static int get_locked(struct fs *fs, struct app *app, struct project *p, const char *name,
@@ -184,42 +195,60 @@ int trees_get(struct fs *fs, struct app *app, const char *name, struct work **re
 	pthread_mutex_lock(&fs->trees->lock);
 	r = get_locked(fs, app, p, name, &w);
 	pthread_mutex_unlock(&fs->trees->lock);
-	/* HEAD may have moved while no daemon ran. */
-	if (!r && !strcmp(name, TREES_LIVE))
-		r = live_follow(fs, app, p, w);
 	if (!r)
 		*ret = TAKE(w);
 	return r;
 }
 
-struct work *trees_peek(struct fs *fs, struct app *app, const char *name)
+/* The open trees of a project, each referenced: a malloc'ed array of `*n`. */
+static struct work **open_ones(struct trees *t, uint64_t project, size_t *n)
 {
-	CLEANUP(project_unrefp) struct project *p = NULL;
-	struct work *ret = NULL;
-	struct work_info info;
-	size_t at;
+	struct work **ret;
 
-	if (app_open(fs, app, &p) || work_find(p, name, &info))
-		return NULL;
-	LOCKED(&fs->trees->lock);
-	at = find_locked(fs->trees, info.id);
-	if (at < fs->trees->n)
-		ret = work_ref(fs->trees->items[at].work);
+	LOCKED(&t->lock);
+	ret = alloc_array(t->n + 1, sizeof(struct work *));
+	*n = 0;
+	for (size_t i = 0; i < t->n; i++)
+		if (work_info(t->items[i].work)->project_id == project)
+			ret[(*n)++] = work_ref(t->items[i].work);
 	return ret;
 }
 
-/* What `live` holds now, as a tree of git. */
+static void follow(struct fs *fs, struct work *w)
+{
+	CLEANUP(moves_endp) struct moves *m = moves_begin(fs, w);
+
+	/* A fault was said; the next event tries again. */
+	(void)checkout_follow(w, moves_add, m);
+}
+
+void trees_follow(struct fs *fs, struct project *p)
+{
+	size_t n;
+	struct work **all = open_ones(fs->trees, project_id(p), &n);
+
+	for (size_t i = 0; i < n; i++) {
+		follow(fs, all[i]);
+		work_unref(all[i]);
+	}
+	free(all);
+	if (n)
+		trees_settle(fs);
+}
+
+/* What `live` holds now, as a tree of git. 0, WORKTREE_GONE, or a fault. */
 static int tree_of_live(struct fs *fs, struct app *app, struct oid *ret)
 {
 	CLEANUP(work_unrefp) struct work *live = NULL;
-	struct work_snapshot shot;
+	CLEANUP(worktree_end) struct worktree t = {0};
 	int r = trees_get(fs, app, TREES_LIVE, &live);
 
-	if (r)
-		return r;
-	r = work_snapshot(live, NULL, NULL, NULL, &shot);
 	if (!r)
-		*ret = shot.tree;
+		r = worktree_begin(live, &t);
+	if (!r)
+		r = worktree_snapshot(&t);
+	if (!r)
+		*ret = t.op.before.tree;
 	return r;
 }
 
@@ -227,41 +256,57 @@ int trees_make(struct fs *fs, struct app *app, const char *name, const struct wo
 	       struct work **ret)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
-	struct work_spec spec = {.name = name, .uid = who->uid, .gid = who->gid};
+	struct oid tree;
+	struct work_session_spec spec = {
+		.name = name, .tree = &tree, .uid = who->uid, .gid = who->gid};
 	struct work_info info;
 	int r = app_use(fs, app, &p);
 
+	if (!strcmp(name, TREES_LIVE))
+		return EEXIST;
 	if (!r)
-		r = tree_of_live(fs, app, &spec.tree);
+		r = tree_of_live(fs, app, &tree);
 	if (r)
 		return r < 0 ? r : ENOENT;
-	r = work_create(p, &spec, &info);
+	r = work_session_create(p, &spec, &info);
 	if (r == WORK_EXISTS)
 		return EEXIST;
 	if (r == WORK_BAD_NAME)
 		return EINVAL;
 	if (!r)
 		r = trees_get(fs, app, name, ret);
-	return r > 0 ? EIO : r;
+	return r > 0 ? EBUSY : r;
+}
+
+/* Out of the table, with its reference; NULL when it is not open. */
+static struct work *take_out(struct trees *t, uint64_t id)
+{
+	struct work *ret = NULL;
+	size_t at;
+
+	LOCKED(&t->lock);
+	at = find_locked(t, id);
+	if (at == t->n)
+		return NULL;
+	ret = work_ref(t->items[at].work);
+	take_out_locked(t, at);
+	return ret;
 }
 
 int trees_drop(struct fs *fs, struct app *app, const char *name)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
-	struct trees *t = fs->trees;
+	CLEANUP(work_unrefp) struct work *w = NULL;
 	struct work_info info;
 	int r = app_use(fs, app, &p);
-	size_t at;
 
+	/* Open, so that what was never committed can be kept. */
 	if (!r)
-		r = work_find(p, name, &info);
+		r = trees_get(fs, app, name, &w);
 	if (r)
 		return r < 0 ? r : ENOENT;
-	pthread_mutex_lock(&t->lock);
-	at = find_locked(t, info.id);
-	if (at < t->n)
-		take_out_locked(t, at);
-	r = work_remove(fs->store, info.id);
-	pthread_mutex_unlock(&t->lock);
-	return r;
+	info = *work_info(w);
+	work_unref(TAKE(w));
+	r = work_session_remove(p, name, take_out(fs->trees, info.id));
+	return r > 0 ? ENOENT : r;
 }

@@ -10,6 +10,7 @@
 
 struct app;
 struct fs;
+struct project;
 struct trees;
 
 /* The one that every project has. */
@@ -24,13 +25,14 @@ int trees_get(struct fs *fs, struct app *app, const char *name, struct work **re
 /* Somebody let go of one: closes those that nobody wants any more. */
 void trees_settle(struct fs *fs);
 
-/* The same if it is open already, else NULL. */
-struct work *trees_peek(struct fs *fs, struct app *app, const char *name);
+/* Refs moved: the open trees of the project that stand on a branch that somebody moved go along, unless they were edited; what
+ * changes the kernel is told. */
+void trees_follow(struct fs *fs, struct project *p);
 
-/* Makes a session with what `live` holds now, uncommitted changes included. 0, a positive errno, or a fault. */
+/* Makes a session, on a branch of its own, with what `live` holds now, uncommitted changes included. 0, a positive errno, or a fault. */
 int trees_make(struct fs *fs, struct app *app, const char *name, const struct work_caller *who,
 	       struct work **ret);
 
-/* Takes a session away, durably; who has files of it open keeps what the kernel has cached. 0, a positive
+/* Takes a session away, durably; what was never committed stays in the operation log. Who has files of it open keeps what the kernel has cached. 0, a positive
  * errno, or a fault. */
 int trees_drop(struct fs *fs, struct app *app, const char *name);

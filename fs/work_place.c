@@ -18,12 +18,19 @@
 #include "fs/fs_private.h"
 #include "fs/trees.h"
 
-struct ident work_place_ident(struct fs *fs, struct work *w, uint64_t number)
+struct ident work_place_ident(struct fs *fs, uint64_t work, uint64_t number)
 {
-	uint64_t id = work_info(w)->id;
-	struct ident_scope scope = {id, id};
+	struct ident_scope scope = {work, work};
+	struct ident ret = ident_numbered(&fs->secret, &scope, SORT_WORK, number);
 
-	return ident_numbered(&fs->secret, &scope, SORT_WORK, number);
+	/* git's index keeps 32 bits, which store/worktree_index.h writes without knowing of mounts. */
+	ret.ino = (ret.ino & ~(uint64_t)UINT32_MAX) | (number & UINT32_MAX);
+	return ret;
+}
+
+static struct ident ident_in(struct fs *fs, const struct work *w, uint64_t number)
+{
+	return work_place_ident(fs, work_info(w)->id, number);
 }
 
 void work_place_fill(const struct node *n, const struct work_attr *attr, struct stat *st)
@@ -55,7 +62,7 @@ struct node *work_place_node(struct fs *fs, struct app *app, struct work *w,
 			     const struct work_attr *attr, struct stat *st)
 {
 	struct node want = {.kind = PLACE_WORK,
-			    .ident = work_place_ident(fs, w, attr->ino),
+			    .ident = ident_in(fs, w, attr->ino),
 			    .mode = attr->mode,
 			    .size = attr->ino,
 			    .extra = work_ref(w),
@@ -110,8 +117,8 @@ static bool add_with_node(struct listing_job *j, const char *name, uint64_t cook
 
 	/* Gone meanwhile, or refused: the kernel learns its name and type only. */
 	if (work_lookup(w, work_place_number(j->dir), name, &attr))
-		return dirbuf_add(j->out, name, work_place_ident(j->fs, w, shown->ino).ino,
-				  shown->mode, cookie);
+		return dirbuf_add(j->out, name, ident_in(j->fs, w, shown->ino).ino, shown->mode,
+				  cookie);
 	n = work_place_node(j->fs, j->dir->app, w, &attr, &st);
 	more = dirbuf_add_known(j->out, name, n, &st, PLACE_ALWAYS, cookie);
 	node_put(j->fs->nodes, n);
@@ -127,8 +134,7 @@ static int add_entry(const char *name, uint64_t cookie, const struct work_attr *
 		return 1;
 	if (dirbuf_wants_nodes(j->out))
 		return !add_with_node(j, name, cookie, attr);
-	return !dirbuf_add(j->out, name, work_place_ident(j->fs, w, attr->ino).ino, attr->mode,
-			   cookie);
+	return !dirbuf_add(j->out, name, ident_in(j->fs, w, attr->ino).ino, attr->mode, cookie);
 }
 
 static int list(struct fs *fs, struct node *dir, uint64_t from, struct dirbuf *out)
@@ -154,7 +160,7 @@ uint64_t work_place_parent_ino(struct fs *fs, const struct node *dir)
 	if (work_parent(w, work_place_number(dir), &up))
 		return dir->ident.ino;
 	if (work_place_number(dir) != WORK_ROOT_INO)
-		return work_place_ident(fs, w, up).ino;
+		return ident_in(fs, w, up).ino;
 	project = app_ident(fs, dir->app);
 	if (!strcmp(work_info(w)->name, TREES_LIVE))
 		return project.ino;

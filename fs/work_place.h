@@ -21,8 +21,9 @@ static inline uint64_t work_place_number(const struct node *n)
 	return n->size;
 }
 
-/* Who the inode `number` of `w` is in the mount. */
-struct ident work_place_ident(struct fs *fs, struct work *w, uint64_t number);
+/* Who the inode `number` of the work tree `work` (its id) is in the mount. The low 32 bits of its st_ino are those of
+ * `number`. */
+struct ident work_place_ident(struct fs *fs, uint64_t work, uint64_t number);
 
 /* The node of an inode, referenced, and what stat says of it. Takes over the hold that came with `attr`. */
 struct node *work_place_node(struct fs *fs, struct app *app, struct work *w,

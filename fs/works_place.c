@@ -29,14 +29,6 @@ static int add_name(const struct work_info *info, void *arg)
 	return 0;
 }
 
-/* A session that nobody looked into is not opened for its number: it is known without. */
-static uint64_t root_ino(struct fs *fs, uint64_t id)
-{
-	struct ident_scope scope = {id, id};
-
-	return ident_numbered(&fs->secret, &scope, SORT_WORK, WORK_ROOT_INO).ino;
-}
-
 static int list(struct fs *fs, struct node *dir, uint64_t from, struct dirbuf *out)
 {
 	CLEANUP(project_unrefp) struct project *p = NULL;
@@ -52,8 +44,8 @@ static int list(struct fs *fs, struct node *dir, uint64_t from, struct dirbuf *o
 
 		if (work_find(p, n->text, &info))
 			continue;
-		if (!dirbuf_add(out, n->text, root_ino(fs, info.id), n->mode,
-				names_cookie(ns, i)))
+		if (!dirbuf_add(out, n->text, work_place_ident(fs, info.id, WORK_ROOT_INO).ino,
+				n->mode, names_cookie(ns, i)))
 			break;
 	}
 	names_put(ns);

@@ -189,7 +189,7 @@ static int hold_head(const struct worktree *t)
 static bool was_moved(struct worktree *t)
 {
 	struct project_head now;
-	struct oid stood;
+	struct oid stood, base;
 	bool ret = false;
 
 	if (!hold_head(t))
@@ -199,7 +199,10 @@ static bool was_moved(struct worktree *t)
 	    !oid_is_zero(&now.commit)) {
 		t->head = now;
 		t->stood = stood;
-		ret = !oid_is_zero(&stood) && !oid_eq(&stood, &now.commit);
+		/* One that stood nowhere, for want of a first commit, goes along as well. */
+		work_base(t->work, &base);
+		ret = !oid_eq(&stood, &now.commit) &&
+		      (!oid_is_zero(&stood) || oid_is_zero(&base));
 	}
 	(void)unlinkat(t->admin_fd, "HEAD.lock", 0);
 	return ret;
@@ -222,7 +225,7 @@ int checkout_follow(struct work *w, work_moved_fn moved, void *arg)
 		r = worktree_tree_of(t.project, &t.head.commit, &t.op.after.tree);
 	if (r)
 		return r < 0 ? r : (int)WORKTREE_NOTHING;
-	if (!oid_eq(&tree, &t.op.before.tree))
+	if (!worktree_is_same_tree(&tree, &t.op.before.tree))
 		return WORKTREE_MOVED;
 	t.op.kind = OPLOG_CHECKOUT;
 	t.op.switches = true;

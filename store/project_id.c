@@ -1,6 +1,7 @@
 /* The number that a project is known by, planted in its repository's config.
  *
- * The config is changed as git changes it: written whole to config.lock, which must not exist,
+ * With it goes that pushes may move a branch that a work tree stands on: git would refuse them, not knowing that work trees
+ * follow. The config is changed as git changes it: written whole to config.lock, which must not exist,
  * synced, renamed. Our lines are appended; in git's syntax the last value of a key
  * counts, so a copied repository is given its own id without touching what stands there.
  *
@@ -110,7 +111,10 @@ static int plant(int dir_fd, uint64_t id)
 	else
 		r = 0;
 	if (!r)
-		r = buf_fmt(&text, "[fragfs]\n\tid = %016" PRIx64 "\n", id);
+		r = buf_fmt(&text,
+			    "[fragfs]\n\tid = %016" PRIx64
+			    "\n[receive]\n\tdenyCurrentBranch = ignore\n",
+			    id);
 	return r ? fail(r, "extend the config of a project") : write_config(dir_fd, &text);
 }
 

@@ -66,6 +66,7 @@ static char *config_text(void)
 			 "\tauto = 0\n"
 			 "[receive]\n"
 			 "\tautogc = false\n"
+			 "\tdenyCurrentBranch = ignore\n"
 			 "[maintenance]\n"
 			 "\tauto = false\n"
 			 "[fragfs]\n"

@@ -328,8 +328,7 @@ int worktree_snapshot(struct worktree *t)
 	return 0;
 }
 
-/* An empty tree is one that was never written, too. */
-static bool is_same_tree(const struct oid *a, const struct oid *b)
+bool worktree_is_same_tree(const struct oid *a, const struct oid *b)
 {
 	static const struct oid empty = {{0x4b, 0x82, 0x5d, 0xc6, 0x42, 0xcb, 0x6e,
 					  0xb9, 0xa0, 0x60, 0xe5, 0x4b, 0xf8, 0xd6,
@@ -341,7 +340,7 @@ static bool is_same_tree(const struct oid *a, const struct oid *b)
 
 bool worktree_is_dirty(const struct worktree *t)
 {
-	return !is_same_tree(&t->op.before.tree, &t->head_tree);
+	return !worktree_is_same_tree(&t->op.before.tree, &t->head_tree);
 }
 
 /* ---- doing ---- */
@@ -447,7 +446,7 @@ static int keep(struct worktree *t)
 		r = oplog_keep(t->project, op->id, 0, &op->before.tree);
 	if (!r)
 		r = worktree_tree_of(t->project, &op->after.commit, &tree);
-	if (!r && !is_same_tree(&op->after.tree, &tree))
+	if (!r && !worktree_is_same_tree(&op->after.tree, &tree))
 		r = oplog_keep(t->project, op->id, 1, &op->after.tree);
 	return r;
 }

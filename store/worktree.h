@@ -64,6 +64,9 @@ int worktree_write_index(struct worktree *t);
 /* The tree of a commit; zero of the zero id. 0, WORKTREE_GONE, or a fault. */
 int worktree_tree_of(struct project *p, const struct oid *commit, struct oid *ret);
 
+/* An empty tree is one that was never written (zero), too. */
+bool worktree_is_same_tree(const struct oid *a, const struct oid *b);
+
 /* Removes what git keeps about a merge that is over. */
 void worktree_forget_merge(struct worktree *t);
 

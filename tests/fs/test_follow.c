@@ -84,29 +84,27 @@ static void shows_projects_as_they_come_move_and_go(void **state)
 	mounted_sh(m, "rm -rf \"$H/projects/another.git\"");
 	mounted_until(m, SOON_MS,
 		      "test \"$(ls \"$M\")\" = demo; ! ls \"$M/another\" 2>/dev/null");
-	mounted_sh(m, "git init -q --bare \"$H/projects/empty.git\"");
+	mounted_sh(m, "git init -q --bare -b main \"$H/projects/empty.git\"");
 	mounted_until(m, SOON_MS,
 		      "ls \"$M/empty/live\"; test -z \"$(ls \"$M/empty/fragments\")\"");
-	mounted_sh(m, "git -C \"$W\" push -q \"$H/projects/empty.git\" 'main:refs/heads/main'; "
-		      "git -C \"$H/projects/empty.git\" symbolic-ref HEAD refs/heads/main");
+	mounted_sh(m, "git -C \"$W\" push -q \"$H/projects/empty.git\" 'main:refs/heads/main'");
 	mounted_until(m, SOON_MS, "test -e \"$M/empty/live/README.md\"");
 }
 
-static void moves_live_with_head(void **state)
+static void moves_live_with_its_branch(void **state)
 {
 	struct mounted *m = *state;
 
 	mounted_sh(m, "cd \"$M/demo/live\"; find . -type f | xargs cat >/dev/null; ! ls gone "
 		      "2>/dev/null; test -e feature");
-	mounted_sh(m,
-		   "git -C \"$R\" update-ref --no-deref HEAD $(git -C \"$R\" rev-parse v1~1)");
+	mounted_sh(m, "git -C \"$R\" update-ref refs/heads/main v1~1");
 	mounted_until(
 		m, SOON_MS,
 		"cd \"$M/demo/live\"; test \"$(cat README.md)\" = hello; test ! -e feature; "
-		"test \"$(find . -type f | wc -l)\" = 5");
-	mounted_sh(m, "git -C \"$R\" symbolic-ref HEAD refs/heads/main");
+		"test \"$(find . -type f | wc -l)\" = 6");
+	mounted_sh(m, "git -C \"$R\" update-ref refs/heads/main v2^{}");
 	mounted_until(m, SOON_MS,
-		      "cd \"$M/demo/live\"; test -e feature; diff -r . ../at/main/");
+		      "cd \"$M/demo/live\"; test -e feature; diff -r -x .git . ../at/main/");
 }
 
 static void keeps_what_did_not_change_in_live(void **state)
@@ -168,10 +166,12 @@ static void changes_a_file_into_a_directory_and_back(void **state)
 	mounted_until(m, SOON_MS,
 		      "cd \"$M/demo/live\"; test \"$(cat src/deep)\" = file; test \"$(cat "
 		      "run/in)\" = in");
-	mounted_sh(m, "cd \"$M/demo/live\"; diff -r . ../at/main/; git -C \"$R\" update-ref "
-		      "refs/heads/main v2^{}");
+	mounted_sh(
+		m,
+		"cd \"$M/demo/live\"; diff -r -x .git . ../at/main/; git -C \"$R\" update-ref "
+		"refs/heads/main v2^{}");
 	mounted_until(m, SOON_MS,
-		      "cd \"$M/demo/live\"; diff -r . ../at/main/; test \"$(cat "
+		      "cd \"$M/demo/live\"; diff -r -x .git . ../at/main/; test \"$(cat "
 		      "src/deep/er/y)\" = y");
 }
 
@@ -204,7 +204,7 @@ int main(void)
 		CLAIM(follows_refs_as_they_come_move_and_go),
 		CLAIM(sees_refs_through_packing),
 		CLAIM(shows_projects_as_they_come_move_and_go),
-		CLAIM(moves_live_with_head),
+		CLAIM(moves_live_with_its_branch),
 		CLAIM(keeps_what_did_not_change_in_live),
 		CLAIM(leaves_open_files_of_live_whole),
 		CLAIM(changes_a_file_into_a_directory_and_back),

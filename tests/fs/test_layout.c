@@ -66,7 +66,7 @@ static void shows_files_as_git_has_them(void **state)
 		"644 1 11\n755 1 18\n755 3 4096");
 	assert_string_equal(
 		mounted_sh(m, "cd \"$M/demo/live\"; find . | sort"),
-		".\n./README.md\n./empty\n./feature\n./run.sh\n./src\n./src/deep\n"
+		".\n./.git\n./README.md\n./empty\n./feature\n./run.sh\n./src\n./src/deep\n"
 		"./src/deep/er\n./src/deep/er/x\n./src/deep/er/y\n./src/link\n./src/main.c");
 }
 

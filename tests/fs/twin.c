@@ -31,7 +31,7 @@ void twin_init(struct twin *t, struct mounted *m, uint64_t seed)
 	*t = (struct twin){.m = m, .rng = seed * 2 + 1};
 	snprintf(t->root[0], sizeof(t->root[0]), "%s/demo/live", m->mnt);
 	snprintf(t->root[1], sizeof(t->root[1]), "%s/twin", m->s.path);
-	mounted_sh(m, "mkdir -m 755 \"$T/twin\"; cd \"$M/demo/live\"; rm -rf ./* .[a-z]*");
+	mounted_sh(m, "mkdir -m 755 \"$T/twin\"; cd \"$M/demo/live\"; rm -rf ./*");
 	memset(t->open, 0xff, sizeof(t->open));
 	twin_return(t);
 }
@@ -147,7 +147,8 @@ static void write_tree(struct buf *b, const char *dir, const char *shown)
 
 	assert_non_null(d);
 	while ((e = readdir(d)) && n < NAMES_MAX)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    strcmp(e->d_name, ".git") != 0)
 			names[n++] = alloc_str(e->d_name);
 	qsort(names, n, sizeof(char *), by_name);
 	for (size_t i = 0; i < n; i++) {
