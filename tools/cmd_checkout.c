@@ -5,6 +5,7 @@
  * sandbox is then followed to its acknowledgement, by this process or by a daemon that was quicker; a checkout is an order,
  * so what the sandbox changed of its own is saved as a fragment and then replaced.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -182,7 +183,10 @@ static int follow(struct checkout *c)
 		.arg = bar,
 	};
 	int64_t start = clock_ns();
-	int r = sandbox_provider(c->cli, &provider);
+	int r = sandbox_provider_of(c->cli, c->store, c->project, &provider);
+
+	if (r > 0)
+		r = -EIO;
 
 	if (!r)
 		r = drive(c->cli, c->store, provider, c->project, &o, &c->mirror);

@@ -19,6 +19,7 @@
 #include "tools/drive.h"
 #include "tools/listening.h"
 #include "tools/sandbox.h"
+#include "tools/vendors.h"
 #include "tools/verbs.h"
 
 DEFINE_CLEANUP(struct project *, project_unref)
@@ -128,6 +129,8 @@ const struct verb verb_sandbox_rm = {
 	.run = run_rm,
 };
 
+enum { LIST_MS = 5000 };
+
 /* Which project has which sandbox. */
 struct owner {
 	char id[STATE_ID_MAX];
@@ -180,8 +183,11 @@ static void owners_deinit(struct owners *o)
 
 struct listing {
 	struct owners owners;
+	struct cli *cli;
+	const char *vendor; /* whose are listed now */
 	struct provider_page page;
 	struct json_out *json; /* NULL: for people */
+	size_t missing;        /* vendors that did not answer */
 	size_t n;
 };
 
@@ -189,14 +195,20 @@ static int show_one(const struct provider_sandbox *b, void *arg)
 {
 	struct listing *l = arg;
 	const char *project = NULL;
+	char until[CLOCK_TEXT_MAX];
 
 	for (size_t i = 0; i < l->owners.n && !project; i++)
 		if (!strcmp(l->owners.all[i].id, b->id))
 			project = l->owners.all[i].project;
 	l->n++;
 	if (!l->json) {
-		printf("%s  %-8s  %s\n", b->id, sandbox_state_name(b->state),
+		printf("%s  %-8s  %s", b->id, sandbox_state_name(b->state),
 		       project ? project : "(no project)");
+		if (strcmp(l->vendor, vendor_name(0)) != 0)
+			printf("  at %s", l->vendor);
+		if (b->expires)
+			printf("  until %s", clock_iso(b->expires, 0, until));
+		printf("\n");
 		return 0;
 	}
 	json_begin(l->json, '{');
@@ -204,24 +216,49 @@ static int show_one(const struct provider_sandbox *b, void *arg)
 	json_str_field(l->json, "state", sandbox_state_name(b->state));
 	json_str_field(l->json, "project", project);
 	json_str_field(l->json, "label", b->label);
+	json_str_field(l->json, "provider", l->vendor);
 	json_int_field(l->json, "created", b->created);
+	json_int_field(l->json, "expires", b->expires);
 	json_end(l->json, '}');
 	return 0;
 }
 
 static int start_list(struct provider *p, void *arg, struct provider_call *c)
 {
-	struct listing *l = arg;
+	return provider_list(p, &((struct listing *)arg)->page, c);
+}
 
-	l->page = (struct provider_page){.fn = show_one, .arg = l};
-	return provider_list(p, &l->page, c);
+/* All pages of one vendor. One that does not answer in time is said, and keeps nobody else from being shown. */
+static int list_vendor(struct listing *l, const char *name)
+{
+	char after[PROVIDER_TOKEN_MAX] = "", why[PROVIDER_WHY_MAX];
+	struct provider *p = NULL;
+	int r = vendor_open(l->cli, name, &p);
+
+	if (r == VENDOR_UNSET)
+		return 0;
+	l->vendor = name;
+	do {
+		l->page = (struct provider_page){
+			.fn = show_one, .arg = l, .after = *after ? after : NULL};
+		if (!r)
+			r = provider_run(p, start_list, l, LIST_MS, why);
+		memcpy(after, l->page.next, sizeof(after));
+	} while (!r && *after);
+	provider_free(p);
+	if (r > 0 || r == -ETIMEDOUT) {
+		(void)fprintf(stderr, "frag: '%s' is not listed: %s\n", name,
+			      p ? provider_words(r) : "its configuration cannot be used");
+		l->missing++;
+		r = 0;
+	}
+	return r;
 }
 
 static int run_list(struct cli *cli, const struct cli_args *args)
 {
 	CLEANUP(store_closep) struct store *st = NULL;
-	struct provider *p = NULL;
-	struct listing l = {0};
+	struct listing l = {.cli = cli};
 	struct json_out o;
 	int r = cli_open_store(cli, &st);
 
@@ -235,27 +272,28 @@ static int run_list(struct cli *cli, const struct cli_args *args)
 	}
 	r = find_owners(&l.owners);
 	if (!r)
-		r = sandbox_provider(cli, &p);
-	if (!r)
-		r = provider_run(p, start_list, &l, 0, NULL);
+		for (size_t i = 0; vendor_name(i) && !r; i++)
+			r = list_vendor(&l, vendor_name(i));
 	if (cli->json) {
 		json_end(&o, ']');
 		(void)json_out_end(&o);
-	} else if (!r && !l.n && !cli->quiet) {
+	} else if (!r && !l.n && !l.missing && !cli->quiet) {
 		(void)fputs("no sandboxes; `frag sandbox up PROJECT` makes one\n", stderr);
 	}
-	provider_free(p);
 	owners_deinit(&l.owners);
-	return r ? CLI_FAILED : CLI_DONE;
+	return r || l.missing ? CLI_FAILED : CLI_DONE;
 }
 
 const struct verb verb_sandbox_list = {
 	.name = "sandbox list",
 	.synopsis = "",
 	.summary = "list all sandboxes of this home",
-	.help = "With --json an array of objects: id, state, project, label, created. One "
-		"that belongs to no "
-		"project is left over from a project that was deleted.",
+	.help = "With --json an array of objects: id, state, project, label, provider, "
+		"created, "
+		"expires. One that belongs to no project is left over from a project that was "
+		"deleted. A provider that does not answer within seconds is named, and the "
+		"exit "
+		"status is 1.",
 	.run = run_list,
 };
 

@@ -18,9 +18,10 @@
 #include "sync/mirror.h"
 #include "tools/drive.h"
 #include "tools/sandbox.h"
+#include "tools/vendors.h"
 #include "tools/verbs.h"
 
-enum { UP_NETWORK, UP_NO_SYNC, UP_MEMORY, UP_PROCESSES };
+enum { UP_NETWORK, UP_NO_SYNC, UP_MEMORY, UP_PROCESSES, UP_PROVIDER, UP_IMAGE };
 
 struct up {
 	struct sandbox s;
@@ -122,6 +123,8 @@ static int bring_to_head(struct up *u, struct mirror_status *ret)
 /* Where the project's folder lies on this machine. */
 static char *path_here(const struct up *u)
 {
+	if (strcmp(provider_name(u->s.provider), vendor_name(0)) != 0)
+		return alloc_fmt("at %s", provider_name(u->s.provider));
 	return alloc_fmt("%s/sandboxes/%s/%s", u->s.cli->home, u->s.record.id, "home/app");
 }
 
@@ -185,6 +188,20 @@ static int up(struct up *u, const struct cli_args *args)
 	return CLI_DONE;
 }
 
+/* Whoever runs it already goes on doing so. */
+static int choose_provider(struct sandbox *s, const char *name)
+{
+	if (!strcmp(provider_name(s->provider), name))
+		return CLI_DONE;
+	if (s->has_record)
+		return cli_refuse("`frag sandbox rm` makes room for another one",
+				  "'%s' runs the sandbox of '%s' already", s->record.provider,
+				  project_name(s->project));
+	provider_free(s->provider);
+	s->provider = NULL;
+	return vendor_open_or_refuse(s->cli, name, &s->provider);
+}
+
 static int run_up(struct cli *cli, const struct cli_args *args)
 {
 	int64_t megabytes = 0, processes = 0;
@@ -201,7 +218,10 @@ static int run_up(struct cli *cli, const struct cli_args *args)
 	u.spec.allow_network = args->values[UP_NETWORK] != NULL;
 	u.spec.memory_bytes = (uint64_t)megabytes << 20;
 	u.spec.max_processes = (uint32_t)processes;
+	u.spec.image = args->values[UP_IMAGE];
 	r = sandbox_open(&u.s, cli, args, &used);
+	if (!r && args->values[UP_PROVIDER])
+		r = choose_provider(&u.s, args->values[UP_PROVIDER]);
 	if (!r)
 		r = up(&u, args);
 	sandbox_close(&u.s);
@@ -214,6 +234,8 @@ static const struct cli_option up_options[] = {
 	[UP_NO_SYNC] = {0, "no-sync", NULL, "do not bring HEAD's files into it"},
 	[UP_MEMORY] = {0, "memory", "MB", "address space of each process at most"},
 	[UP_PROCESSES] = {0, "processes", "N", "processes at most (512)"},
+	[UP_PROVIDER] = {0, "provider", "NAME", "who shall run it (local); for a new one"},
+	[UP_IMAGE] = {0, "image", "NAME", "the provider's image or template; for a new one"},
 	{0, NULL, NULL, NULL},
 };
 

@@ -1,8 +1,8 @@
 /* tools/sandbox.c - what the verbs of sandboxes have in common.
  *
  * The record in the state says which sandbox a project has; the provider says whether it runs. Verbs ask the
- * provider themselves and need no daemon. There is one provider so far; the record names it all the same, and
- * a name we do not know is refused rather than guessed at.
+ * provider themselves and need no daemon. The record names the provider, too; a name we do not know is refused
+ * rather than guessed at.
  */
 #include "tools/sandbox.h"
 
@@ -15,18 +15,20 @@
 #include "base/clock.h"
 #include "store/project.h"
 #include "store/store.h"
+#include "tools/vendors.h"
 
 int sandbox_provider(const struct cli *cli, struct provider **ret)
 {
-	CLEANUP(free_p) char *dir = alloc_fmt("%s/sandboxes", cli->home);
-	const struct provider_local_config config = {
-		.dir = dir,
-		.agent = cli->agent,
-		.self = cli->self,
-		.clock = clock_system(),
-	};
+	return vendor_open(cli, vendor_name(0), ret);
+}
 
-	return provider_local_new(&config, ret);
+int sandbox_provider_of(const struct cli *cli, struct store *st, struct project *p,
+			struct provider **ret)
+{
+	struct state_sandbox record;
+	int r = state_sandbox_get(st, project_id(p), &record);
+
+	return vendor_open_or_refuse(cli, r ? vendor_name(0) : record.provider, ret);
 }
 
 int sandbox_open(struct sandbox *s, struct cli *cli, const struct cli_args *args, size_t *used)
@@ -47,12 +49,8 @@ int sandbox_open(struct sandbox *s, struct cli *cli, const struct cli_args *args
 	if (r && r != STATE_MISSING)
 		return CLI_FAILED;
 	s->has_record = !r;
-	if (s->has_record && strcmp(s->record.provider, "local") != 0)
-		return cli_refuse(
-			"use the fragfs that made it",
-			"the sandbox of '%s' is run by '%s', which this one does not know",
-			project_name(s->project), s->record.provider);
-	return sandbox_provider(cli, &s->provider) ? CLI_FAILED : CLI_DONE;
+	return vendor_open_or_refuse(cli, s->has_record ? s->record.provider : vendor_name(0),
+				     &s->provider);
 }
 
 int sandbox_open_existing(struct sandbox *s, struct cli *cli, const struct cli_args *args,
@@ -95,6 +93,16 @@ static int start_delete(struct provider *p, void *arg, struct provider_call *c)
 	return provider_delete(p, ((struct sandbox *)arg)->record.id, c);
 }
 
+static int start_pause(struct provider *p, void *arg, struct provider_call *c)
+{
+	return provider_pause(p, ((struct sandbox *)arg)->record.id, c);
+}
+
+static int start_resume(struct provider *p, void *arg, struct provider_call *c)
+{
+	return provider_resume(p, ((struct sandbox *)arg)->record.id, c);
+}
+
 int sandbox_look(struct sandbox *s)
 {
 	return provider_run(s->provider, start_get, s, 0, s->why);
@@ -113,6 +121,16 @@ int sandbox_stop(struct sandbox *s)
 int sandbox_delete(struct sandbox *s)
 {
 	return provider_run(s->provider, start_delete, s, 0, s->why);
+}
+
+int sandbox_pause(struct sandbox *s)
+{
+	return provider_run(s->provider, start_pause, s, 0, s->why);
+}
+
+int sandbox_resume(struct sandbox *s)
+{
+	return provider_run(s->provider, start_resume, s, 0, s->why);
 }
 
 static const char *hint_for(int result)

@@ -26,14 +26,20 @@ int sandbox_open_existing(struct sandbox *s, struct cli *cli, const struct cli_a
 			  size_t *used);
 void sandbox_close(struct sandbox *s);
 
-/* The local provider of this home. 0 or a fault. */
+/* The local provider of this home, which the daemon drives by itself. 0 or a fault. */
 int sandbox_provider(const struct cli *cli, struct provider **ret);
+
+/* The provider of the sandbox that `p` has; the local one when it has none. 0 or an exit status. */
+int sandbox_provider_of(const struct cli *cli, struct store *st, struct project *p,
+			struct provider **ret);
 
 /* Verbs of the provider on the recorded sandbox, waited for. An outcome, a fault or 0. */
 int sandbox_look(struct sandbox *s);
 int sandbox_start(struct sandbox *s);
 int sandbox_stop(struct sandbox *s);
 int sandbox_delete(struct sandbox *s);
+int sandbox_pause(struct sandbox *s);
+int sandbox_resume(struct sandbox *s);
 
 /* Says what went wrong, with what to do about it. Returns CLI_FAILED. */
 int sandbox_refuse(const struct sandbox *s, int result, const char *what);
