@@ -282,6 +282,14 @@ int project_head(struct project *p, struct project_head *ret)
 	return r && project_is_gone(p) ? (int)PROJECT_GONE : r;
 }
 
+/* Not git_repository_set_head(), which refuses the branch that a linked worktree stands on: `live` always does. */
+static int name_head(git_repository *repo, const char *branch)
+{
+	CLEANUP(git_reference_freep) git_reference *head = NULL;
+
+	return git_reference_symbolic_create(&head, repo, "HEAD", branch, 1, "checkout");
+}
+
 /* Waits for a lock of git's on HEAD, which is held for a moment only. */
 static int move_head(git_repository *repo, const char *branch, const git_oid *id)
 {
@@ -290,7 +298,7 @@ static int move_head(git_repository *repo, const char *branch, const git_oid *id
 	for (int i = 0; r == GIT_ELOCKED && i < HEAD_TRIES; i++) {
 		if (i)
 			(void)poll(NULL, 0, HEAD_WAIT_MS);
-		r = branch ? git_repository_set_head(repo, branch)
+		r = branch ? name_head(repo, branch)
 			   : git_repository_set_head_detached(repo, id);
 	}
 	return r;

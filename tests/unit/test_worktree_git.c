@@ -76,7 +76,13 @@ static void the_bare_head_follows_live(void **state)
 	struct repo *r = *state;
 	struct oid c = make_live(r);
 
-	repo_sh(r, "git branch side");
+	char mounted[600];
+
+	/* As it is when it is mounted: a directory whose .git leads back. */
+	(void)snprintf(mounted, sizeof(mounted), "%s/mounted", r->s.path);
+	repo_sh(r, "git branch side; mkdir ../mounted; echo gitdir: $GIT_DIR/worktrees/live "
+		   ">../mounted/.git");
+	assert_int_equal(worktree_git_point(r->p, "live", mounted), 0);
 	assert_int_equal(project_set_head(r->p, "refs/heads/side", &c), 0);
 	assert_string_equal(repo_sh(r, "git symbolic-ref HEAD"), "refs/heads/side");
 	assert_string_equal(repo_sh(r, IN_LIVE "git symbolic-ref HEAD"), "refs/heads/side");
