@@ -18,6 +18,7 @@
 #include "store/store.h"
 #include "sync/engine.h"
 #include "sync/eventlog.h"
+#include "tools/work_ops.h"
 
 enum { COUNTERS_MAX = 64, EVENTS_MAX = 64, EVENTS_WAIT_MS = 500, AWAIT_MS = 250 };
 
@@ -152,6 +153,32 @@ static int run_await(const struct control_ops *ops, const struct json *request,
 	return 0;
 }
 
+/* Who asked sees the change, and so does everybody else: the answer is sent when the kernel has forgotten what was. */
+static int run_work(const struct control_ops *ops, const struct json *request,
+		    struct json_out *reply)
+{
+	const char *project = NULL, *name = NULL;
+	struct fs_work at = {0};
+	struct work_ops work = {.moved = fs_work_moved, .moved_arg = &at};
+	int r;
+
+	if (json_get_str(request, "project", &project) || json_get_str(request, "work", &name))
+		return fail(-EINVAL, "'project' or 'work' is missing");
+	r = fs_work_begin(ops->fs, project, name, &at);
+	if (r == FS_NO_WORK) {
+		json_str_field(reply, "outcome", "missing");
+		return 0;
+	}
+	if (r)
+		return r;
+	work.work = at.work;
+	r = work_ops_run(&work, request, reply);
+	fs_work_end(&at);
+	if (!r && ops->engine)
+		engine_due(ops->engine, project);
+	return r;
+}
+
 static int run_stop(const struct control_ops *ops, const struct json *request,
 		    struct json_out *reply)
 {
@@ -167,7 +194,7 @@ int control_ops_run(const struct json *request, struct json_out *reply, void *ar
 	} table[] = {
 		{"await", run_await},   {"drive", run_drive}, {"events", run_events},
 		{"follow", run_follow}, {"ping", run_ping},   {"status", run_status},
-		{"stop", run_stop},     {"sync", run_sync},
+		{"stop", run_stop},     {"sync", run_sync},   {"work", run_work},
 	};
 	const char *op = NULL;
 

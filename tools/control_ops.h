@@ -10,6 +10,7 @@
  *	                                    here), and the fields of its status
  *	{"op":"events","after":7}           what happened to mirrors after event 7; waits half a second for the first.
  *	                                    Without "after": from now on. "next" is what to ask after next time
+ *	{"op":"work","project":"shop","work":"live","do":…}    something done to a work tree: tools/work_ops.h
  *	{"op":"stop"}                       unmount, lazily if need be, and end
  */
 #pragma once
