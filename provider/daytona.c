@@ -32,7 +32,8 @@ static void daytona_caps(struct provider *base, struct provider_caps *ret)
 		     PROVIDER_CAP_SIGNED | PROVIDER_CAP_NETWORK | PROVIDER_CAP_METRICS |
 		     PROVIDER_CAP_TTY | PROVIDER_CAP_SPLIT | PROVIDER_CAP_LABELS |
 		     PROVIDER_CAP_LIFETIME | PROVIDER_CAP_IMAGE | PROVIDER_CAP_MODES |
-		     PROVIDER_CAP_STOP | PROVIDER_CAP_LOGS;
+		     PROVIDER_CAP_STOP | PROVIDER_CAP_LOGS | PROVIDER_CAP_EXEC_HOLD |
+		     PROVIDER_CAP_STREAMS;
 	if (daytona_of(base)->channels)
 		ret->flags |= PROVIDER_CAP_AGENT;
 	ret->argv_limit = 128 << 10; /* the kernel's for one word; all together about 2 MB */
@@ -148,6 +149,7 @@ static void daytona_free(struct provider *base)
 	free(p->toolbox_url);
 	free(p->snapshot);
 	free(p->target);
+	free(p->project);
 	free(p);
 }
 
@@ -228,8 +230,8 @@ int provider_daytona_new(const struct provider_daytona_config *config, struct pr
 		.proxy = config->proxy,
 		.clock = config->clock,
 	};
-	struct exec_channels_config channels = {.agent = config->agent,
-						.root = DAYTONA_PROJECT};
+	struct exec_channels_config channels = {
+		.agent = config->agent, .home = config->home, .root = DAYTONA_PROJECT};
 	struct daytona *p = alloc_zero(sizeof(*p));
 	int r;
 
@@ -242,6 +244,8 @@ int provider_daytona_new(const struct provider_daytona_config *config, struct pr
 	p->toolbox_url = url_copy(config->toolbox_url);
 	p->snapshot = alloc_str(config->snapshot);
 	p->target = alloc_str(config->target);
+	if (config->home)
+		p->project = alloc_fmt("%s/%s", config->home, DAYTONA_PROJECT);
 	r = read_credentials(config, p);
 	if (!r)
 		r = http_new(&http, &p->http);

@@ -29,7 +29,7 @@ enum {
 	PIECE_MAX = 1 << 20,   /* of input */
 	PIECES_AHEAD = 4,      /* pieces the command has not taken yet */
 	ROOM = 2 << 20,        /* of input that was fed and is not sent */
-	PRINTED_MAX = 1 << 20, /* what process/execute may say */
+	PRINTED_MAX = 2 << 20, /* what process/execute may say */
 	ARGUMENT_MAX = 131071, /* the kernel's for one word */
 };
 
@@ -427,7 +427,7 @@ static int put_start(struct exec *e, struct buf *text)
 		.shell = x->shell,
 		.env = x->env,
 		.cwd = x->cwd,
-		.project = DAYTONA_PROJECT,
+		.project = e->op.p->project ? e->op.p->project : DAYTONA_PROJECT,
 		.user = x->user,
 		.in = x->in,
 		.in_len = x->in_len,

@@ -114,8 +114,8 @@ static const char control[] =
 	"}\n"
 	"signal() {\n"
 	" t=0\n"
-	" while [ ! -f pid ] && [ ! -f x ] && [ $t -lt 100 ]; do t=$((t + 1)); nap 0.02; done\n"
-	" [ ! -f x ] && [ -f pid ] || { echo \"frag1 $1 over\"; return; }\n"
+	" while [ ! -s pid ] && [ ! -f x ] && [ $t -lt 100 ]; do t=$((t + 1)); nap 0.02; done\n"
+	" [ ! -f x ] && [ -s pid ] || { echo \"frag1 $1 over\"; return; }\n"
 	" read -r p <pid && strike \"$2\" \"$p\"\n"
 	" echo \"frag1 $1 done\"\n"
 	"}\n"
@@ -124,7 +124,7 @@ static const char control[] =
 	" echo \"frag1 $1 done\"\n"
 	"}\n"
 	"clean() {\n"
-	" [ -f x ] || [ ! -f pid ] || { read -r p <pid && strike KILL \"$p\"; }\n"
+	" [ -f x ] || [ ! -s pid ] || { read -r p <pid && strike KILL \"$p\"; }\n"
 	" : >old && rm -rf run cmd wd 1 2 in in.* u.* end.* t.* x next pid job lost kept tty\n"
 	" find \"" JOBS "\" -mindepth 2 -maxdepth 2 -name old -mmin +10 2>/dev/null |\n"
 	"  while read -r f; do rm -rf \"${f%/old}\"; done\n"
@@ -251,14 +251,15 @@ static int put_words(struct buf *b, const char *before, const char *word, const 
 /* Says who it is and goes where it should be. */
 static int put_entry(struct buf *b, const struct daytona_job_command *cmd)
 {
-	int r = buf_str(b, "echo $$ >pid.t && mv pid.t pid\nd=$PWD w=$(cat wd)\n");
+	int r = buf_str(b, "d=$PWD w=$(cat wd)\n");
 
 	if (!r && cmd->tty)
 		r = buf_fmt(b, "tty >tty; stty rows %u cols %u\n", cmd->rows, cmd->cols);
 	if (!r && cmd->cwd)
 		return put_words(b, "cd ", cmd->cwd, " || exit 127\n");
 	if (!r && cmd->project)
-		r = put_words(b, "cd ~/", cmd->project, " 2>/dev/null || ");
+		r = put_words(b, *cmd->project == '/' ? "cd " : "cd ~/", cmd->project,
+			      " 2>/dev/null || ");
 	return r ? r : buf_str(b, "cd \"$w\"\n");
 }
 
@@ -266,7 +267,7 @@ static int put_entry(struct buf *b, const struct daytona_job_command *cmd)
 static int put_command(struct buf *b, const struct daytona_job_command *cmd)
 {
 	const char *const shell[] = {"sh", "-c", cmd->shell, NULL};
-	int r = buf_str(b, "unset d w\n");
+	int r = 0;
 
 	for (const char *const *e = cmd->env; !r && e && *e; e++) {
 		const char *value = strchr(*e, '=') + 1;
@@ -283,20 +284,24 @@ static int put_command(struct buf *b, const struct daytona_job_command *cmd)
 /* What the inner process runs. As somebody else, the command is one word of sudo, who may not read our files. */
 static int put_inner(struct buf *b, const struct daytona_job_command *cmd)
 {
+	/* Last, and by no other program: while it waits for one, bash lets a SIGINT pass. */
+	static const char appear[] = "echo $$ >\"$d/pid\"\nunset d w\n";
 	CLEANUP(buf_deinit) struct buf words = {0};
 	int r = put_entry(b, cmd);
 
-	if (!cmd->user)
+	if (!cmd->user) {
+		r = r ? r : buf_str(b, appear);
 		return r ? r : put_command(b, cmd);
+	}
 	buf_init(&words, SCRIPT_MAX);
 	r = r ? r : put_command(&words, cmd);
 	r = r ? r : put_words(b, "u=", cmd->user, "\n");
 	r = r ? r
 	      : buf_str(b, "a=\"sudo -n -u $u --\"\n"
 			   "[ \"$(id -u)\" != 0 ] || a=\"runuser -u $u --\"\n"
-			   "[ \"$(id -un)\" != \"$u\" ] || a=\n"
-			   "exec $a sh -c ");
-	return r ? r : put_words(b, "", words.data, "\n");
+			   "[ \"$(id -un)\" != \"$u\" ] || a=\n");
+	r = r ? r : buf_str(b, appear);
+	return r ? r : put_words(b, "exec $a sh -c ", words.data, "\n");
 }
 
 /* Feeds what comes in pieces. */

@@ -28,7 +28,7 @@ struct buf;
 
 enum {
 	DAYTONA_JOB_ID_LEN = 32,
-	DAYTONA_JOB_SLICE = 96 << 10, /* of each stream in one answer */
+	DAYTONA_JOB_SLICE = 384 << 10, /* of each stream in one answer */
 	DAYTONA_JOB_LOST = -1, /* status: its processes went away without a word */
 	DAYTONA_JOB_RUNS = -2, /* status: none yet */
 };
@@ -45,8 +45,8 @@ struct daytona_job_command {
 	const char *const *argv; /* NULL-terminated; NULL: `shell` */
 	const char *shell;       /* a text for sh */
 	const char *const *env;  /* "K=V", NULL-terminated; NULL: none */
-	const char *cwd;         /* NULL: `project` below the home, when it is there, or where the daemon is */
-	const char *project;     /* may be NULL */
+	const char *cwd;         /* NULL: `project` when it is there, or where the daemon is */
+	const char *project;     /* absolute, or below the home; may be NULL */
 	const char *user;        /* NULL: the daemon's; else sudo or runuser is asked */
 	enum daytona_job_input input;
 	const void *in; /* of DAYTONA_JOB_FILE */

@@ -44,6 +44,7 @@ struct daytona {
 	struct http *http;
 	const struct clock *clock;
 	char *api_url, *toolbox_url, *snapshot, *target;
+	char *project; /* absolute, or NULL: DAYTONA_PROJECT below the home */
 	char *auth, *organization; /* headers; the first is secret, the second may be NULL */
 	struct daytona_box *boxes[DAYTONA_BUCKETS];
 	struct daytona_ops ops;

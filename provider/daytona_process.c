@@ -135,9 +135,13 @@ static const char measure[] =
 	"b=$(used) || b=\n"
 	"d=$(df -kP / 2>/dev/null | while read -r n t u r; do echo \"$t $u\"; done | tail -n "
 	"1)\n"
-	"n=0; for f in /proc/[0-9]*; do n=$((n + 1)); done\n"
-	"echo \"frag1 metrics $(((${b:-0} - ${a:-0}) / 2000)) $(limit)\" \\\n"
-	" \"$(num $c/memory.current $c/memory/memory.usage_in_bytes)\" \\\n"
+	/* without control groups the resident pages of all processes stand for the memory */
+	"m=$(num $c/memory.current $c/memory/memory.usage_in_bytes) n=0 s=0\n"
+	"for f in /proc/[0-9]*/statm; do\n"
+	" read -r v w x <\"$f\" && s=$((s + w)) && n=$((n + 1))\n"
+	"done 2>/dev/null\n"
+	"[ \"$m\" != 0 ] || m=$((s * $(getconf PAGESIZE 2>/dev/null || echo 4096)))\n"
+	"echo \"frag1 metrics $(((${b:-0} - ${a:-0}) / 2000)) $(limit) $m\" \\\n"
 	" \"$(num $c/memory.max $c/memory/memory.limit_in_bytes)\" ${d:-0 0} $n\n";
 
 struct measuring {

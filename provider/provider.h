@@ -467,6 +467,7 @@ struct provider_daytona_config {
 	const char *snapshot;     /* when a spec has no image; the server's default */
 	const char *target;       /* region; the organization's default */
 	const char *ca_file, *proxy, *user_agent; /* as in provider/http.h */
+	const char *home;  /* absolute in the sandbox: where the agent and, below it, "app" live; NULL: the user's home */
 	const char *agent;         /* absolute path of frag-agent; NULL: no agent_open() */
 	const struct clock *clock; /* NULL: the machine's */
 };

@@ -9,11 +9,14 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "provider/fault.h"
 #include "provider/metered.h"
 #include "provider/retry.h"
 #include "tests/peers/peer.h"
+#include "tests/peers/quirk.h"
 
 static const char *make_memory(struct conform *c)
 {
@@ -86,13 +89,49 @@ static const char *make_e2b(struct conform *c)
 	return NULL;
 }
 
+static const char *make_daytona_of(struct conform *c, uint32_t quirks)
+{
+	const struct peer_config peer = {.dir = c->s.path, .agent = c->agent, .quirks = quirks};
+	struct provider_daytona_config config = {
+		.api_key = PEER_DAYTONA_KEY,
+		.proxy = "",
+		.agent = c->agent,
+		.home = "/home/sb/hosted",
+	};
+	CLEANUP(free_p) char *url = NULL;
+	struct peer *p;
+
+	assert_int_equal(peer_start(&peer, &p), 0);
+	config.api_url = url = alloc_fmt("%s/api", peer_url(p));
+	assert_int_equal(provider_daytona_new(&config, &c->p), 0);
+	c->own = p;
+	c->dir = "/home/sb";
+	return NULL;
+}
+
+static const char *make_daytona(struct conform *c)
+{
+	return make_daytona_of(c, 1U << QUIRK_DAYTONA_CREATING);
+}
+
+/* The last public server. */
+static const char *make_daytona_old(struct conform *c)
+{
+	return make_daytona_of(c, 1U << QUIRK_DAYTONA_S190 | 1U << QUIRK_DAYTONA_EMPTY_502);
+}
+
 static void end_peer(struct conform *c)
 {
 	peer_stop(c->own);
 }
 
 const struct subject subjects[] = {
-	{"memory", make_memory, NULL},   {"local", make_local, NULL},
-	{"wrapped", make_wrapped, NULL}, {"rough", make_rough, NULL},
-	{"e2b", make_e2b, end_peer},     {NULL, NULL, NULL},
+	{"memory", make_memory, NULL},
+	{"local", make_local, NULL},
+	{"wrapped", make_wrapped, NULL},
+	{"rough", make_rough, NULL},
+	{"e2b", make_e2b, end_peer},
+	{"daytona", make_daytona, end_peer},
+	{"daytona_old", make_daytona_old, end_peer},
+	{NULL, NULL, NULL},
 };

@@ -41,7 +41,7 @@ static int setup(void **state)
 	daytona_job_nonce(f.id);
 	buf_init(&f.text, 8 << 20);
 	buf_init(&f.printed, 8 << 20);
-	buf_init(&f.data, 1 << 20);
+	buf_init(&f.data, 2 * DAYTONA_JOB_SLICE + 16);
 	*state = &f;
 	return 0;
 }
@@ -233,7 +233,7 @@ static void input_arrives_once_and_in_order(void **state)
 
 static void output_comes_in_slices(void **state)
 {
-	static const char *const argv[] = {"sh", "-c", "yes 0123456789abcde | head -n 20000",
+	static const char *const argv[] = {"sh", "-c", "yes 0123456789abcde | head -n 100000",
 					   NULL};
 	struct daytona_job_command cmd = {.argv = argv};
 	struct fixture *f = *state;
@@ -241,14 +241,14 @@ static void output_comes_in_slices(void **state)
 
 	start(f, &cmd, PATIENCE_MS);
 	wait_for_end(f);
-	while (at < 320000) {
+	while (at < 1600000) {
 		look(f, at, 0, 0, 0);
 		assert_true(f->news.n_stdout > 0 && f->news.n_stdout <= DAYTONA_JOB_SLICE);
 		for (size_t i = 0; i < f->data.len; i++)
 			assert_int_equal(f->data.data[i], "0123456789abcde\n"[(at + i) % 16]);
 		at += f->data.len;
 	}
-	assert_int_equal(at, 320000);
+	assert_int_equal(at, 1600000);
 }
 
 static void a_signal_reaches_the_whole_group(void **state)
