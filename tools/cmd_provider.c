@@ -1,10 +1,11 @@
-/* frag provider list, test: who can run sandboxes, and whether he answers.
+/* frag provider list, test, rollout: who can run sandboxes, whether he answers, and whose turn it is.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "tools/shares.h"
 #include "tools/vendors.h"
 #include "tools/verbs.h"
 
@@ -148,4 +149,44 @@ const struct verb verb_provider_test = {
 	.help = "Asks for one page of its list of sandboxes, and says how long that took.",
 	.max_pos = 1,
 	.run = run_test,
+};
+
+static int run_rollout(struct cli *cli, const struct cli_args *args)
+{
+	struct shares s = {0};
+	struct json_out o;
+	int r = args->n_pos ? CLI_DONE : shares_read(cli, &s);
+
+	for (size_t i = 0; i < args->n_pos && !r; i++)
+		r = shares_add(&s, args->pos[i]);
+	if (!r && args->n_pos)
+		r = shares_write(cli, &s);
+	if (r)
+		return r;
+	if (!cli->json) {
+		for (size_t i = 0; i < s.n; i++)
+			printf("%-8s %u\n", s.all[i].provider, s.all[i].weight);
+		return CLI_DONE;
+	}
+	json_out_file(&o, stdout);
+	json_begin(&o, '{');
+	for (size_t i = 0; i < s.n; i++)
+		json_int_field(&o, s.all[i].provider, s.all[i].weight);
+	json_end(&o, '}');
+	return json_out_end(&o);
+}
+
+const struct verb verb_provider_rollout = {
+	.name = "provider rollout",
+	.synopsis = "[<provider>=<weight>...]",
+	.summary = "show or set how new sandboxes are shared out among providers",
+	.help = "A project's name decides, so it is the same everywhere, and when the share "
+		"named last "
+		"grows, those who had it keep it. Sandboxes that are there stay where they "
+		"are. It "
+		"holds at once: a weight of 0 takes everything back.\n"
+		"\n"
+		"  frag provider rollout local=90 e2b=10",
+	.max_pos = SHARES_MAX,
+	.run = run_rollout,
 };

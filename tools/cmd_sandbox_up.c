@@ -18,6 +18,7 @@
 #include "sync/mirror.h"
 #include "tools/drive.h"
 #include "tools/sandbox.h"
+#include "tools/shares.h"
 #include "tools/vendors.h"
 #include "tools/verbs.h"
 
@@ -188,9 +189,16 @@ static int up(struct up *u, const struct cli_args *args)
 	return CLI_DONE;
 }
 
-/* Whoever runs it already goes on doing so. */
+/* Whoever runs it already goes on doing so. `name` NULL: whose turn it is. */
 static int choose_provider(struct sandbox *s, const char *name)
 {
+	struct shares shares;
+	int r = name ? CLI_DONE : shares_read(s->cli, &shares);
+
+	if (r)
+		return r;
+	if (!name)
+		name = shares_choose(&shares, project_name(s->project));
 	if (!strcmp(provider_name(s->provider), name))
 		return CLI_DONE;
 	if (s->has_record)
@@ -220,7 +228,7 @@ static int run_up(struct cli *cli, const struct cli_args *args)
 	u.spec.max_processes = (uint32_t)processes;
 	u.spec.image = args->values[UP_IMAGE];
 	r = sandbox_open(&u.s, cli, args, &used);
-	if (!r && args->values[UP_PROVIDER])
+	if (!r && (args->values[UP_PROVIDER] || !u.s.has_record))
 		r = choose_provider(&u.s, args->values[UP_PROVIDER]);
 	if (!r)
 		r = up(&u, args);
@@ -234,7 +242,8 @@ static const struct cli_option up_options[] = {
 	[UP_NO_SYNC] = {0, "no-sync", NULL, "do not bring HEAD's files into it"},
 	[UP_MEMORY] = {0, "memory", "MB", "address space of each process at most"},
 	[UP_PROCESSES] = {0, "processes", "N", "processes at most (512)"},
-	[UP_PROVIDER] = {0, "provider", "NAME", "who shall run it (local); for a new one"},
+	[UP_PROVIDER] = {0, "provider", "NAME",
+			 "who shall run a new one; else `frag provider rollout` says"},
 	[UP_IMAGE] = {0, "image", "NAME", "the provider's image or template; for a new one"},
 	{0, NULL, NULL, NULL},
 };

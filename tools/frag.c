@@ -86,6 +86,7 @@ const struct verb *const verbs[] = {
 	&verb_sandbox_forward,
 	&verb_provider_list,
 	&verb_provider_test,
+	&verb_provider_rollout,
 	&verb_sync_status,
 	&verb_sync_wait,
 	&verb_sync_flush,

@@ -37,6 +37,7 @@ extern const struct verb verb_project_delete;
 extern const struct verb verb_project_list;
 extern const struct verb verb_project_rename;
 extern const struct verb verb_provider_list;
+extern const struct verb verb_provider_rollout;
 extern const struct verb verb_provider_test;
 extern const struct verb verb_reindex;
 extern const struct verb verb_sandbox_cp;

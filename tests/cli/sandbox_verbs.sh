@@ -27,6 +27,12 @@ chmod 600 "$FRAG_HOME/config"
 is 'a provider that is not there fails' 1 $?
 is 'and no key is ever shown' 0 "$(grep -c canary-7716 "$tmp/out")"
 
+# Whose turn it is.
+claim 'all new ones can be given to one provider' "$frag" provider rollout local=0 daytona=1
+refuses 'which up then asks' 1 'DAYTONA_API_KEY' "$frag" sandbox up app
+refuses 'an unknown name is no share' 1 'no share' "$frag" provider rollout local=1 nobody=1
+is 'and changes nothing' '{"local":0,"daytona":1}' "$("$frag" provider rollout --json | jq -c .)"
+claim 'and taken back at once' "$frag" provider rollout local=1 daytona=0
 claim 'up makes a sandbox' "$frag" sandbox up app
 id=$("$frag" sandbox show app --json | jq -r .id)
 "$frag" sandbox list >"$tmp/list" 2>"$tmp/err"
