@@ -1,5 +1,5 @@
 /* The Daytona provider against a server that runs the vendor's API over sandboxes of this machine: every verb, as it is
- * used, over real sockets. What a bad server or network does is tests/unit/test_daytona.c. */
+ * used, over real sockets. What a bad server or network does is tests/unit/test_daytona_wire.c. */
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
