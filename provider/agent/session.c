@@ -602,13 +602,27 @@ static void work(struct session *s)
 	}
 }
 
+/* What has gone out makes room, or a long answer to a slow client would fill the buffer with it. */
+static void drop_sent(struct session *s)
+{
+	if (s->out_at < waiting(s))
+		return; /* moved when that costs less than was sent */
+	s->out.len -= s->out_at;
+	memmove(s->out.data, s->out.data + s->out_at, s->out.len);
+	s->out_at = 0;
+}
+
 static bool tell(struct session *s)
 {
 	while (waiting(s)) {
 		ssize_t n = send(s->fd, s->out.data + s->out_at, waiting(s), MSG_NOSIGNAL);
 
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			drop_sent(s);
+			return true;
+		}
 		if (n < 0)
-			return errno == EAGAIN || errno == EINTR;
+			return false;
 		s->out_at += (size_t)n;
 	}
 	buf_clear(&s->out);
