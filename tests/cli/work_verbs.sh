@@ -75,6 +75,8 @@ refuses 'a commit before they are settled' 1 'conflicts left' frag commit shop -
 claim 'gives it up' frag merge shop --abort
 is 'no conflict is left' '' "$($live ls-files -u)"
 refuses 'to give up what is not there' 1 'nothing to give up' frag merge shop --abort
+claim 'gc keeps what is young' sh -c "'$frag' gc shop --older-than 1 && '$frag' op log shop | grep -q ."
+claim 'gc forgets what it is told to' frag gc shop --older-than 0
 claim 'the home is sound' frag fsck
 claim 'git finds nothing wrong' git -C "$bare" fsck --strict
 done_claiming
