@@ -265,6 +265,12 @@ void fs_on_change(struct fs *fs, void (*fn)(const char *project, void *arg), voi
 	fs->on_change_arg = arg;
 }
 
+void fs_on_edit(struct fs *fs, void (*fn)(const char *project, void *arg), void *arg)
+{
+	fs->on_edit = fn;
+	fs->on_edit_arg = arg;
+}
+
 void fs_on_status(struct fs *fs, void (*fn)(const char *project, struct json_out *o, void *arg),
 		  void *arg)
 {

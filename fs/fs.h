@@ -62,6 +62,10 @@ void fs_work_end(struct fs_work *w);
  * Set before fs_serve(). */
 void fs_on_change(struct fs *fs, void (*fn)(const char *project, void *arg), void *arg);
 
+/* Called after each change of a project's live work tree, by the thread that made it, a FUSE worker perhaps: must be quick. Set before
+ * fs_serve(). */
+void fs_on_edit(struct fs *fs, void (*fn)(const char *project, void *arg), void *arg);
+
 /* What a project's .frag/status.json says of its mirror: `fn` writes exactly one JSON value. On a worker, so it must
  * neither wait for long nor touch the mount. Set before fs_serve(). */
 void fs_on_status(struct fs *fs, void (*fn)(const char *project, struct json_out *o, void *arg),

@@ -55,6 +55,8 @@ struct fs {
 
 	void (*on_change)(const char *project, void *arg);
 	void *on_change_arg;
+	void (*on_edit)(const char *project, void *arg);
+	void *on_edit_arg;
 	void (*status)(const char *project, struct json_out *o, void *arg);
 	void *status_arg;
 };

@@ -134,6 +134,14 @@ static void let_go_locked(struct fs *fs, const struct tree *tree)
 	node_put(fs->nodes, n);
 }
 
+static void edited(struct work *w, void *arg)
+{
+	struct fs *fs = arg;
+
+	if (fs->on_edit && !strcmp(work_info(w)->name, TREES_LIVE))
+		fs->on_edit(project_name(work_project(w)), fs->on_edit_arg);
+}
+
 static int open_locked(struct fs *fs, struct app *app, struct project *p,
 		       const struct work_info *info, struct work **ret)
 {
@@ -147,6 +155,7 @@ static int open_locked(struct fs *fs, struct app *app, struct project *p,
 		if (r)
 			return r > 0 ? words(app, info->name, r) : r;
 		git_home_prepare(fs, app, w);
+		work_on_change(w, edited, fs);
 		alloc_grow(&t->items, &t->cap, t->n + 1, sizeof(*t->items));
 		t->items[t->n++] = (struct tree){w, app_ref(app)};
 		if (t->n > MANY)

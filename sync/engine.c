@@ -335,6 +335,8 @@ static void renew_status(struct engine *e, struct hosted *h)
 		h->answered = h->taken;
 		h->mirror->near = false;
 		pthread_cond_broadcast(&e->news_cond);
+		/* What a mirror does only while nobody waits, it does now. */
+		wake(e);
 	}
 	if (is_news(&was, &h->status))
 		eventlog_add(e->events, h->name, &h->status,

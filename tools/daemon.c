@@ -44,6 +44,7 @@
 #include "tools/control_ops.h"
 #include "tools/control_server.h"
 #include "tools/home.h"
+#include "tools/live.h"
 #include "tools/sandbox.h"
 
 enum {
@@ -63,6 +64,7 @@ struct daemon {
 	struct provider
 		*provider; /* the engine's own; NULL: sandboxes do not follow by themselves */
 	struct engine *engine;
+	struct source_live live;
 	pthread_t engine_thread;
 	bool engine_runs;
 	int lock, log;
@@ -217,6 +219,11 @@ static void tell_status(const char *project, struct json_out *o, void *engine)
 	json_end(o, '}');
 }
 
+static void tell_edited(const char *project, void *engine)
+{
+	engine_edited(engine, project);
+}
+
 /* A machine on which no sandbox can run still gets its mount. */
 static int make_engine(struct daemon *d)
 {
@@ -227,11 +234,14 @@ static int make_engine(struct daemon *d)
 		log_warn("daemon: sandboxes cannot be driven here, ignoring");
 		return 0;
 	}
+	d->live = live_source(d->fs);
 	config.provider = d->provider;
+	config.live = &d->live;
 	r = engine_new(&config, &d->engine);
 	if (r)
 		return r;
 	fs_on_change(d->fs, tell_engine, d->engine);
+	fs_on_edit(d->fs, tell_edited, d->engine);
 	fs_on_status(d->fs, tell_status, d->engine);
 	return 0;
 }

@@ -204,6 +204,13 @@ void notice_hear(struct notice *w, int64_t now_ms)
 		w->first_ms = now_ms;
 }
 
+void notice_doubt(struct notice *w, int64_t now_ms)
+{
+	w->last_ms = now_ms;
+	if (!w->first_ms)
+		w->first_ms = now_ms;
+}
+
 int notice_wait_ms(const struct notice *w, int64_t now_ms)
 {
 	int64_t at;

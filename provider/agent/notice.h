@@ -26,6 +26,9 @@ void notice_free(struct notice *w); /* accepts NULL */
 int notice_fd(const struct notice *w);
 void notice_hear(struct notice *w, int64_t now_ms);
 
+/* Somebody new wants to be told: a look is due, whatever happened before. */
+void notice_doubt(struct notice *w, int64_t now_ms);
+
 /* Milliseconds until it is time to look; -1: there is nothing to look for. */
 int notice_wait_ms(const struct notice *w, int64_t now_ms);
 

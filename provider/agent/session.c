@@ -474,9 +474,13 @@ static void on_watch(struct session *s, const struct wire_frame *f)
 		a->notice = notice_new(a->place->root_path);
 	if (!a->notice)
 		r = refuse(&why, WIRE_E_IO, "nothing can be watched here");
-	else
-		s->watch_id = f->id;
 	reply_ok(s, f->id, r, &why);
+	if (r)
+		return;
+	/* What differs already is news to whoever asks now. */
+	s->watch_id = f->id;
+	a->told = (struct oid){0};
+	notice_doubt(a->notice, now_us() / 1000);
 }
 
 void session_tell_changed(struct session *s, uint32_t n_drift)

@@ -27,6 +27,7 @@ trap end_sandbox EXIT
 field() {
 	frag sync status shop --json | jq -r ".$1"
 }
+shows() { [ "$(cat "$mnt/shop/live/$1")" = "$2" ]; }
 says() { [ "$(cat "$inside/$1")" = "$2" ]; }
 state_is() { [ "$(field state)" = "$1" ]; }
 
@@ -74,20 +75,27 @@ if can_mount; then
 	listener=$!
 	# The daemon's agent tells of it: nobody asks.
 	echo unasked >"$inside/lib/new.txt"
-	claim 'a change inside comes back unasked' within 30 state_is conflict
-	is '… as a fragment' unasked "$(git -C "$FRAG_HOME/projects/shop.git" show "$(field drift):lib/new.txt")"
-	claim 'their version stands beside a daemon' frag sync resolve shop --theirs
-	claim '… and is the live one' within 30 grep -q unasked "$mnt/shop/live/lib/new.txt"
+	claim 'a file made inside is in the work tree, unasked' within 30 shows lib/new.txt unasked
+	claim '… and both sides are in step' within 30 state_is synced
+	rm "$inside/lib/a.txt"
+	claim 'one removed inside is gone there' within 30 test ! -e "$mnt/shop/live/lib/a.txt"
+	echo edited >"$mnt/shop/live/page.html"
+	claim 'an edit is in the sandbox, unasked' within 30 says page.html edited
+	mkdir "$mnt/shop/live/deep" && echo new >"$mnt/shop/live/deep/file"
+	claim '… and a new file too' within 30 says deep/file new
+	is '… while HEAD stays where it is' theirs "$(git -C "$FRAG_HOME/projects/shop.git" show HEAD:page.html)"
+	claim 'to wait includes the edits' frag sync wait shop
+	claim '… which stay' says page.html edited
 	claim 'pauses beside a daemon' frag sync pause shop
 	frag checkout shop 1 --no-wait >/dev/null
-	claim '… which leaves the sandbox alone' says lib/new.txt unasked
+	claim '… which leaves the sandbox alone' says page.html edited
 	claim 'resumes beside a daemon' frag sync resume shop
 	claim '… which brings it there by itself' within 30 says page.html one
-	claim 'events tell of the conflict' within 30 grep -q '"state":"conflict"' "$tmp/events"
+	claim 'events tell what was sent' within 30 grep -q '"state":"synced"' "$tmp/events"
 	claim '… and of the pause' within 30 grep -q '"state":"paused"' "$tmp/events"
 	kill $listener
 	wait $listener 2>/dev/null
-	like 'events without --follow end' conflict "$("$frag" sync events)"
+	like 'events without --follow end' synced "$("$frag" sync events)"
 	claim 'unmounts' frag unmount "$mnt"
 	refuses 'events without a daemon' 1 'no daemon' "$frag" sync events
 fi

@@ -161,6 +161,19 @@ static void heeds_the_project_s_gitignore(void **state)
 	await_told(f, 2);
 }
 
+static void tells_of_what_differed_before_it_was_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_frame r;
+
+	scratch_write(&f->s, "app/new.txt", "theirs\n");
+	await_told(f, 1);
+	r = agent_client_ask(&f->c, (struct wire_frame){.type = WIRE_WATCH});
+	assert_frame(&r, WIRE_OK);
+	f->id = r.id;
+	assert_told(f, 1);
+}
+
 static void goes_on_when_the_project_was_replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -181,6 +194,7 @@ int main(int argc, char **argv)
 		T(is_silent_about_our_own_applies),
 		T(is_silent_about_what_does_not_count),
 		T(heeds_the_project_s_gitignore),
+		T(tells_of_what_differed_before_it_was_asked),
 		T(goes_on_when_the_project_was_replaced),
 	};
 
