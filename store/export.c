@@ -72,16 +72,11 @@ static int fill_repository(struct making *m)
 	CLEANUP(close_p) int fd = -1;
 	const char *init[] = {"init", "--quiet", "--bare", "--template=", m->path, NULL};
 	/* HEAD by its id too: a detached one may be on no branch. */
-	const char *fetch[] = {"fetch",
-			       "--quiet",
-			       "--no-write-fetch-head",
-			       "--no-auto-maintenance",
-			       "--update-head-ok",
-			       "--no-tags",
-			       from,
-			       "+refs/*:refs/*",
-			       m->o->with_fragments ? NULL : "^refs/fragments/*",
-			       NULL};
+	const char *fetch[] = {
+		"fetch", "--quiet", "--no-write-fetch-head", "--no-auto-maintenance",
+		"--update-head-ok", "--no-tags", from, "+refs/*:refs/*",
+		/* What nobody has committed is nobody else's. */
+		"^refs/fragfs/*", m->o->with_fragments ? NULL : "^refs/fragments/*", NULL};
 	int r = git(m, -1, init);
 
 	if (r)
@@ -105,10 +100,16 @@ static int note_ref(const char *name, const struct oid *commit, void *arg)
 
 static int write_bundle(struct making *m)
 {
-	const char *some[] = {
-		"bundle", "create", "--quiet", m->path, "--exclude=refs/fragments/*",
-		"--all",  NULL};
-	const char *all[] = {"bundle", "create", "--quiet", m->path, "--all", NULL};
+	const char *args[] = {"bundle",
+			      "create",
+			      "--quiet",
+			      m->path,
+			      "--single-worktree",
+			      "--exclude=refs/fragfs/*",
+			      m->o->with_fragments ? "--exclude=refs/fragfs/*"
+						   : "--exclude=refs/fragments/*",
+			      "--all",
+			      NULL};
 	CLEANUP(close_p) int fd = -1;
 	struct project_head head;
 	size_t n = 0;
@@ -120,7 +121,7 @@ static int write_bundle(struct making *m)
 		return r;
 	if (!n && oid_is_zero(&head.commit))
 		return EXPORT_EMPTY;
-	r = git(m, project_dir_fd(m->project), m->o->with_fragments ? all : some);
+	r = git(m, project_dir_fd(m->project), args);
 	if (r)
 		return r;
 	fd = openat(m->dir_fd, m->tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

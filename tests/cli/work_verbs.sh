@@ -75,6 +75,11 @@ refuses 'a commit before they are settled' 1 'conflicts left' frag commit shop -
 claim 'gives it up' frag merge shop --abort
 is 'no conflict is left' '' "$($live ls-files -u)"
 refuses 'to give up what is not there' 1 'nothing to give up' frag merge shop --abort
+git -C "$bare" update-ref refs/fragfs/ops/12345 "$(git -C "$bare" rev-parse 'main^{tree}')"
+claim 'exports the project' frag export shop "$tmp/out.git"
+is '… without what undo keeps' '' "$(git -C "$tmp/out.git" for-each-ref refs/fragfs)"
+claim 'exports a bundle' frag export shop --bundle "$tmp/out.bundle"
+is '… without it too' 0 "$(git bundle list-heads "$tmp/out.bundle" | grep -c fragfs)"
 claim 'gc keeps what is young' sh -c "'$frag' gc shop --older-than 1 && '$frag' op log shop | grep -q ."
 claim 'gc forgets what it is told to' frag gc shop --older-than 0
 claim 'the home is sound' frag fsck
