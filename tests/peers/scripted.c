@@ -33,8 +33,8 @@ struct connection {
 };
 
 struct scripted {
-	const struct scripted_reply *replies;
-	int *used; /* of each reply */
+	struct scripted_reply *replies; /* a copy */
+	int *used;                      /* of each reply */
 	int listen_fd;
 	uint16_t port;
 	pthread_t thread;
@@ -287,6 +287,15 @@ static void *accept_all(void *arg)
 	return NULL;
 }
 
+/* A test may end while a thread still looks at the reply it has just said. */
+static struct scripted_reply *copy_replies(const struct scripted_reply *from, size_t n)
+{
+	struct scripted_reply *ret = alloc_array(n + 1, sizeof(*ret));
+
+	memcpy(ret, from, n * sizeof(*ret));
+	return ret;
+}
+
 struct scripted *scripted_new(const struct scripted_reply *replies)
 {
 	struct scripted *s = alloc_zero(sizeof(*s));
@@ -297,7 +306,7 @@ struct scripted *scripted_new(const struct scripted_reply *replies)
 
 	while (replies[n].match || replies[n].head || replies[n].end)
 		n++;
-	s->replies = replies;
+	s->replies = copy_replies(replies, n);
 	s->used = alloc_array(n + 1, sizeof(*s->used));
 	pthread_mutex_init(&s->lock, NULL);
 	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -328,6 +337,7 @@ void scripted_free(struct scripted *s)
 		buf_deinit(&s->connections[i]->in);
 		free(s->connections[i]);
 	}
+	free(s->replies);
 	for (size_t i = 0; i < s->n_requests; i++) {
 		free(s->requests[i].line);
 		free(s->requests[i].head);

@@ -41,7 +41,7 @@ struct scripted_request {
 
 struct scripted;
 
-/* `replies` ends with an all-zero one and stays the caller's, alive and unchanged until scripted_free().
+/* `replies` ends with an all-zero one and is copied; what it points at stays as it is until it was said, and may change before.
  * What no reply matches gets a 418. */
 struct scripted *scripted_new(const struct scripted_reply *replies);
 void scripted_free(struct scripted *s);

@@ -40,7 +40,7 @@ struct model {
 	unsigned n_trees;
 	struct pair pairs[PAIRS];
 	size_t n_pairs;
-	char log[128]; /* the operation at work, for a failure's message */
+	char log[256]; /* the operation at work, for a failure's message */
 };
 
 static uint64_t next(struct model *m)

@@ -306,6 +306,7 @@ claim('pauses a sandbox with its processes and resumes it', async () => {
 	})
 	await cmd.disconnect()
 	await box.files.write('kept', 'yes')
+	await eventually(async () => await box.files.exists('/tmp/ticks'))
 	assert.equal(await box.pause(), true)
 	assert.equal((await Sandbox.getInfo(box.sandboxId)).state, 'paused')
 	assert.equal(await box.isRunning(), false)
