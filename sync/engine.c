@@ -51,7 +51,6 @@ struct engine {
 	struct engine_config config;
 	int wake; /* eventfd */
 	_Atomic bool stopping;
-	struct eventlog *events;
 	struct hosted *hosted;
 	size_t n_hosted, hosted_cap;
 	int *fds;
@@ -79,7 +78,6 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	e->config = *config;
 	e->wake = fd;
 	e->all_due = true;
-	e->events = eventlog_new();
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -99,7 +97,6 @@ void engine_free(struct engine *e)
 	free(e->hosted);
 	free(e->fds);
 	close(e->wake);
-	eventlog_free(e->events);
 	pthread_cond_destroy(&e->news_cond);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -338,8 +335,8 @@ static void renew_status(struct engine *e, struct hosted *h)
 		/* What a mirror does only while nobody waits, it does now. */
 		wake(e);
 	}
-	if (is_news(&was, &h->status))
-		eventlog_add(e->events, h->name, &h->status,
+	if (e->config.events && is_news(&was, &h->status))
+		eventlog_add(e->config.events, h->name, &h->status,
 			     clock_wall(e->config.clock) * 1000);
 }
 
@@ -419,11 +416,6 @@ void engine_stop(struct engine *e)
 {
 	atomic_store(&e->stopping, true);
 	wake(e);
-}
-
-struct eventlog *engine_events(struct engine *e)
-{
-	return e->events;
 }
 
 static struct hosted *find_name_locked(struct engine *e, const char *project)

@@ -23,7 +23,8 @@ struct engine_config {
 	struct provider *provider; /* used by the engine's thread only; stays the caller's */
 	const struct clock *clock;
 	const struct source_live
-		*live; /* borrowed; NULL: no work tree is open in this process */
+		*live;           /* borrowed; NULL: no work tree is open in this process */
+	struct eventlog *events; /* borrowed, told what happens; may be NULL */
 };
 
 int engine_new(const struct engine_config *config, struct engine **ret);
@@ -56,9 +57,6 @@ int engine_step(struct engine *e, int timeout_ms);
 void engine_serve(struct engine *e);
 void *engine_thread(void *engine); /* engine_serve() for pthread_create(), returns NULL */
 void engine_stop(struct engine *e);
-
-/* What happens to its mirrors, as long as the engine lives: see sync/eventlog.h. */
-struct eventlog *engine_events(struct engine *e);
 
 /* A copy of where a project's mirror stands, with live progress. Any thread. 0 or MIRROR_NONE. */
 int engine_status(struct engine *e, const char *project, struct mirror_status *ret);

@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "fs/fs.h"
 #include "store/store.h"
-#include "sync/engine.h"
 #include "sync/eventlog.h"
+#include "tools/engines.h"
 #include "tools/work_ops.h"
 
 enum { COUNTERS_MAX = 64, EVENTS_MAX = 64, EVENTS_WAIT_MS = 500, AWAIT_MS = 250 };
@@ -58,8 +58,8 @@ static int run_follow(const struct control_ops *ops, const struct json *request,
 		return fail(-EINVAL, "'project' is not a name");
 	r = fs_follow_now(ops->fs, project);
 	/* A sandbox may have come or gone without any ref moving. */
-	if (ops->engine)
-		engine_due(ops->engine, project);
+	if (ops->engines)
+		engines_due(ops->engines, project);
 	return r;
 }
 
@@ -71,7 +71,7 @@ static int run_sync(const struct control_ops *ops, const struct json *request,
 
 	if (json_get_str(request, "project", &project))
 		return fail(-EINVAL, "'project' is missing");
-	if (!ops->engine || engine_status(ops->engine, project, &s))
+	if (!ops->engines || engines_status(ops->engines, project, &s))
 		json_str_field(reply, "state", NULL);
 	else
 		mirror_status_json(&s, reply);
@@ -92,7 +92,7 @@ static int run_events(const struct control_ops *ops, const struct json *request,
 		      struct json_out *reply)
 {
 	CLEANUP(free_p) struct event *events = alloc_array(EVENTS_MAX, sizeof(*events));
-	struct eventlog *log = ops->engine ? engine_events(ops->engine) : NULL;
+	struct eventlog *log = ops->engines ? engines_events(ops->engines) : NULL;
 	int64_t after = -1;
 	unsigned n;
 
@@ -125,11 +125,11 @@ static int run_drive(const struct control_ops *ops, const struct json *request,
 	    json_get_bool(request, "rehash", &rehash) == JSON_BAD)
 		return fail(-EINVAL, "'order' and 'rehash' are true or false");
 	/* Nobody here drives it: whoever asks may do it. */
-	if (!ops->engine)
+	if (!ops->engines)
 		json_int_field(reply, "ticket", 0);
 	else
 		json_int_field(reply, "ticket",
-			       (int64_t)engine_request(ops->engine, project, order, rehash));
+			       (int64_t)engines_request(ops->engines, project, order, rehash));
 	return 0;
 }
 
@@ -144,8 +144,8 @@ static int run_await(const struct control_ops *ops, const struct json *request,
 	if (json_get_str(request, "project", &project) ||
 	    json_get_int(request, "ticket", &ticket) || ticket < 1)
 		return fail(-EINVAL, "'project' and 'ticket' are needed");
-	if (ops->engine)
-		r = engine_await(ops->engine, project, (uint64_t)ticket, AWAIT_MS, &s);
+	if (ops->engines)
+		r = engines_await(ops->engines, project, (uint64_t)ticket, AWAIT_MS, &s);
 	json_bool_field(reply, "settled", r != MIRROR_LATE);
 	json_bool_field(reply, "hosted", r != MIRROR_NONE);
 	if (r != MIRROR_NONE)
@@ -174,8 +174,8 @@ static int run_work(const struct control_ops *ops, const struct json *request,
 	work.work = at.work;
 	r = work_ops_run(&work, request, reply);
 	fs_work_end(&at);
-	if (!r && ops->engine)
-		engine_due(ops->engine, project);
+	if (!r && ops->engines)
+		engines_due(ops->engines, project);
 	return r;
 }
 

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-struct engine;
+struct engines;
 struct fs;
 struct json;
 struct json_out;
@@ -26,7 +26,7 @@ struct store;
 struct control_ops {
 	struct store *store;
 	struct fs *fs;
-	struct engine *engine; /* NULL: no sandbox can be driven here */
+	struct engines *engines;
 	const char *mountpoint;
 };
 

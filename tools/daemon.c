@@ -1,11 +1,11 @@
 /* The daemon: one process per home, from its lock to its last file.
  *
- *	lock run/daemon.lock ─► log ─► socket ─► mount ─► pid file ─► engine ─► "ready" ─► serve
+ *	lock run/daemon.lock ─► log ─► socket ─► mount ─► pid file ─► engines ─► "ready" ─► serve
  *	                                                                                     │
- *	unlock ◄─ close the store ◄─ remove pid, socket ◄─ unmount ◄─ stop engine ◄──────────┘
+ *	unlock ◄─ close the store ◄─ remove pid, socket ◄─ unmount ◄─ stop engines ◄──────────┘
  *
  * Threads: the mount's (fs/), one for the control socket and one for each request under way
- * (control_server.c), one for the engine (sync/). Signals are blocked in all but the mount's, which answers
+ * (control_server.c), one for each engine (engines.c). Signals are blocked in all but the mount's, which answers
  * SIGTERM, SIGINT and SIGHUP by unmounting. The lock is a flock: it is gone with the process however that
  * ends, nothing has to be cleaned up after kill -9, and the pid file is for people and scripts only.
  *
@@ -37,12 +37,11 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "fs/fs.h"
-#include "provider/provider.h"
 #include "store/store.h"
-#include "sync/engine.h"
 #include "tools/cli.h"
 #include "tools/control_ops.h"
 #include "tools/control_server.h"
+#include "tools/engines.h"
 #include "tools/home.h"
 #include "tools/live.h"
 #include "tools/sandbox.h"
@@ -61,12 +60,8 @@ struct daemon {
 	struct fs *fs;
 	struct control_server *server;
 	struct control_ops ops;
-	struct provider
-		*provider; /* the engine's own; NULL: sandboxes do not follow by themselves */
-	struct engine *engine;
+	struct engines *engines;
 	struct source_live live;
-	pthread_t engine_thread;
-	bool engine_runs;
 	int lock, log;
 	struct buf words; /* what went wrong before the mount answered */
 };
@@ -195,22 +190,22 @@ static int start_control(struct daemon *d)
 
 	d->ops = (struct control_ops){.store = d->store,
 				      .fs = d->fs,
-				      .engine = d->engine,
+				      .engines = d->engines,
 				      .mountpoint = d->config->mountpoint};
 	return control_server_start(&config, &d->server);
 }
 
-static void tell_engine(const char *project, void *engine)
+static void tell_engines(const char *project, void *engines)
 {
-	engine_due(engine, project);
+	engines_due(engines, project);
 }
 
 /* For status.json in the mount: one value, whatever happens. */
-static void tell_status(const char *project, struct json_out *o, void *engine)
+static void tell_status(const char *project, struct json_out *o, void *engines)
 {
 	struct mirror_status status;
 
-	if (engine_status(engine, project, &status)) {
+	if (engines_status(engines, project, &status)) {
 		json_put_null(o);
 		return;
 	}
@@ -219,58 +214,18 @@ static void tell_status(const char *project, struct json_out *o, void *engine)
 	json_end(o, '}');
 }
 
-static void tell_edited(const char *project, void *engine)
+static void tell_edited(const char *project, void *engines)
 {
-	engine_edited(engine, project);
+	engines_edited(engines, project);
 }
 
-/* A machine on which no sandbox can run still gets its mount. */
-static int make_engine(struct daemon *d)
+static void make_engines(struct daemon *d)
 {
-	struct engine_config config = {.store = d->store, .clock = clock_system()};
-	int r = sandbox_provider(d->cli, &d->provider);
-
-	if (r) {
-		log_warn("daemon: sandboxes cannot be driven here, ignoring");
-		return 0;
-	}
 	d->live = live_source(d->fs);
-	config.provider = d->provider;
-	config.live = &d->live;
-	r = engine_new(&config, &d->engine);
-	if (r)
-		return r;
-	fs_on_change(d->fs, tell_engine, d->engine);
-	fs_on_edit(d->fs, tell_edited, d->engine);
-	fs_on_status(d->fs, tell_status, d->engine);
-	return 0;
-}
-
-static void start_engine(struct daemon *d)
-{
-	sigset_t all, was;
-	int r;
-
-	if (!d->engine)
-		return;
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &was);
-	r = pthread_create(&d->engine_thread, NULL, engine_thread, d->engine);
-	(void)pthread_sigmask(SIG_SETMASK, &was, NULL);
-	d->engine_runs = !r;
-	if (r)
-		log_warn("daemon: the engine's thread does not start, sandboxes do not "
-			 "follow by themselves, ignoring");
-}
-
-static void end_engine(struct daemon *d)
-{
-	if (d->engine_runs) {
-		engine_stop(d->engine);
-		pthread_join(d->engine_thread, NULL);
-	}
-	engine_free(d->engine);
-	provider_free(d->provider);
+	d->engines = engines_new(d->cli, d->store, &d->live);
+	fs_on_change(d->fs, tell_engines, d->engines);
+	fs_on_edit(d->fs, tell_edited, d->engines);
+	fs_on_status(d->fs, tell_status, d->engines);
 }
 
 /* As root everything that needs privileges has them already; an ordinary user still needs the set-uid
@@ -314,11 +269,10 @@ static int begin(struct daemon *d)
 		r = refuse_mount(d, fs_mount(d->store, &config, &d->fs));
 	if (!r)
 		r = write_pid(d);
-	if (!r)
-		r = make_engine(d);
-	if (!r)
-		r = start_control(d);
-	return r;
+	if (r)
+		return r;
+	make_engines(d);
+	return start_control(d);
 }
 
 static void ready(void *arg)
@@ -327,7 +281,7 @@ static void ready(void *arg)
 
 	log_capture(NULL);
 	leave_terminal(d);
-	start_engine(d);
+	engines_start(d->engines);
 	log_info("daemon: process %ld serves '%s' on '%s'", (long)getpid(), d->cli->home,
 		 d->config->mountpoint);
 	tell(d, DAEMON_READY, strlen(DAEMON_READY));
@@ -336,9 +290,9 @@ static void ready(void *arg)
 static void end(struct daemon *d)
 {
 	control_server_stop(d->server);
-	/* The follower speaks to the engine until its mount is gone. */
+	/* The follower speaks to the engines until its mount is gone. */
 	fs_free(d->fs);
-	end_engine(d);
+	engines_free(d->engines);
 	if (d->store && d->lock >= 0)
 		(void)unlinkat(store_run_fd(d->store), "daemon.pid", 0);
 	if (d->store)

@@ -17,11 +17,6 @@
 #include "store/store.h"
 #include "tools/vendors.h"
 
-int sandbox_provider(const struct cli *cli, struct provider **ret)
-{
-	return vendor_open(cli, vendor_name(0), ret);
-}
-
 int sandbox_provider_of(const struct cli *cli, struct store *st, struct project *p,
 			struct provider **ret)
 {

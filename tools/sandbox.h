@@ -26,9 +26,6 @@ int sandbox_open_existing(struct sandbox *s, struct cli *cli, const struct cli_a
 			  size_t *used);
 void sandbox_close(struct sandbox *s);
 
-/* The local provider of this home, which the daemon drives by itself. 0 or a fault. */
-int sandbox_provider(const struct cli *cli, struct provider **ret);
-
 /* The provider of the sandbox that `p` has; the local one when it has none. 0 or an exit status. */
 int sandbox_provider_of(const struct cli *cli, struct store *st, struct project *p,
 			struct provider **ret);

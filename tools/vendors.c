@@ -44,7 +44,7 @@ static int make_local(const struct cli *cli, char *const *values, struct provide
 	return provider_local_new(&config, ret);
 }
 
-enum { E2B_KEY, E2B_DOMAIN, E2B_API, E2B_SANDBOX, E2B_TEMPLATE, E2B_CA };
+enum { E2B_KEY, E2B_DOMAIN, E2B_API, E2B_SANDBOX, E2B_TEMPLATE, E2B_CA, E2B_HOME };
 
 static int make_e2b(const struct cli *cli, char *const *values, struct provider **ret)
 {
@@ -55,6 +55,7 @@ static int make_e2b(const struct cli *cli, char *const *values, struct provider 
 		.sandbox_url = values[E2B_SANDBOX],
 		.template_id = values[E2B_TEMPLATE],
 		.ca_file = values[E2B_CA],
+		.home = values[E2B_HOME],
 		.agent = cli->agent,
 	};
 
@@ -68,7 +69,8 @@ enum {
 	DAYTONA_API,
 	DAYTONA_TARGET,
 	DAYTONA_SNAPSHOT,
-	DAYTONA_CA
+	DAYTONA_CA,
+	DAYTONA_HOME
 };
 
 static int make_daytona(const struct cli *cli, char *const *values, struct provider **ret)
@@ -81,6 +83,7 @@ static int make_daytona(const struct cli *cli, char *const *values, struct provi
 		.target = values[DAYTONA_TARGET],
 		.snapshot = values[DAYTONA_SNAPSHOT],
 		.ca_file = values[DAYTONA_CA],
+		.home = values[DAYTONA_HOME],
 		.agent = cli->agent,
 	};
 
@@ -96,7 +99,8 @@ static const struct vendor vendors[] = {
 	  [E2B_API] = {"apiurl", "E2B_API_URL", false},
 	  [E2B_SANDBOX] = {"sandboxurl", "E2B_SANDBOX_URL", false},
 	  [E2B_TEMPLATE] = {"template", "E2B_TEMPLATE", false},
-	  [E2B_CA] = {"cafile", "SSL_CERT_FILE", false}},
+	  [E2B_CA] = {"cafile", "SSL_CERT_FILE", false},
+	  [E2B_HOME] = {"home", "FRAG_E2B_HOME", false}},
 	 make_e2b},
 	{"daytona",
 	 "set DAYTONA_API_KEY, or provider.daytona.apiKey in the home's config",
@@ -106,7 +110,8 @@ static const struct vendor vendors[] = {
 	  [DAYTONA_API] = {"apiurl", "DAYTONA_API_URL", false},
 	  [DAYTONA_TARGET] = {"target", "DAYTONA_TARGET", false},
 	  [DAYTONA_SNAPSHOT] = {"snapshot", "DAYTONA_SNAPSHOT", false},
-	  [DAYTONA_CA] = {"cafile", "SSL_CERT_FILE", false}},
+	  [DAYTONA_CA] = {"cafile", "SSL_CERT_FILE", false},
+	  [DAYTONA_HOME] = {"home", "FRAG_DAYTONA_HOME", false}},
 	 make_daytona},
 };
 
