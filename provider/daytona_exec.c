@@ -242,6 +242,7 @@ static void feed_more(struct exec *e)
 	drop_piece(e, len);
 	if (e->full && e->in.len - e->in_at < ROOM / 2) {
 		e->full = false;
+		http_wake(e->op.p->http);
 		if (e->x->on_room)
 			e->x->on_room(e->op.c);
 	}
@@ -274,6 +275,8 @@ static bool enough(const struct exec *e, const struct daytona_job_news *news)
 static void say(struct exec *e, int fd, const char *data, size_t len)
 {
 	e->at[fd - 1] += len;
+	/* Who takes it may have ended something by that: the poll returns. */
+	http_wake(e->op.p->http);
 	if (len && e->x->on_output)
 		e->x->on_output(e->op.c, fd, data, len);
 }

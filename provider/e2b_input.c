@@ -37,6 +37,7 @@ static void input_done(struct http_request *r, int result)
 	if (result == 0 && !closed) {
 		if (s->wants_room && s->fed.len < E2B_INPUT_MAX) {
 			s->wants_room = false;
+			http_wake(s->op.p->http);
 			if (s->x->on_room)
 				s->x->on_room(s->op.c);
 		}

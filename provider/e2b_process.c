@@ -101,6 +101,8 @@ static int take_event(struct e2b_process *s, const struct connect_frame *f)
 		started(s, e.pid);
 		break;
 	case E2B_EVENT_DATA:
+		/* Who takes it may have ended something by that: the poll returns. */
+		http_wake(s->op.p->http);
 		if (s->x->on_output && s->out.len && !s->left)
 			s->x->on_output(s->op.c, e.fd, s->out.data, s->out.len);
 		break;

@@ -233,6 +233,12 @@ static void on_output(struct provider_call *call, int fd, const void *data, size
 	wake(s);
 }
 
+/* A sender was told to wait: whoever sleeps over the channel tries again. */
+static void on_room(struct provider_call *call)
+{
+	wake(call->arg);
+}
+
 static int run(struct stream *s, char *script, bool fed)
 {
 	free(s->script);
@@ -240,8 +246,11 @@ static int run(struct stream *s, char *script, bool fed)
 	s->line_len = 0;
 	s->begun = false;
 	memset(s->line, 0, sizeof(s->line));
-	s->exec = (struct provider_exec){
-		.shell = script, .cwd = "/", .fed = fed, .on_output = on_output};
+	s->exec = (struct provider_exec){.shell = script,
+					 .cwd = "/",
+					 .fed = fed,
+					 .on_output = on_output,
+					 .on_room = on_room};
 	s->call.deadline_ms = fed ? -1 : STEP_MS;
 	return provider_exec(s->set->p, s->id, &s->exec, &s->call);
 }
