@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +49,8 @@ void scratch_deinit(struct scratch *s)
 {
 	close(s->fd);
 	assert_int_equal(io_remove_tree(AT_FDCWD, s->path), 0);
-	assert_int_equal(scratch_open_fds(), s->n_open);
+	if (s->n_open != INT_MAX)
+		assert_int_equal(scratch_open_fds(), s->n_open);
 }
 
 int scratch_setup(void **state)

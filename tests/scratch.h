@@ -9,7 +9,7 @@
 struct scratch {
 	char path[256]; /* absolute, under $TMPDIR or /tmp; gone after scratch_deinit() */
 	int fd;         /* the directory */
-	int n_open;     /* descriptors that were open when it was made */
+	int n_open; /* descriptors that were open when it was made; INT_MAX: not looked at */
 };
 
 void scratch_init(struct scratch *s);
